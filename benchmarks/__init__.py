@@ -1,0 +1,1 @@
+"""Measurements: `serving` compares whole servers, each figure with its method and machine."""

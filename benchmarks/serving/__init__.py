@@ -1,0 +1,1 @@
+"""Serving throughput and latency, side by side with other servers in one run."""
