@@ -1,1 +1,1 @@
-
+"""Artifacts for machine learning frameworks, one module each: `bentoml.frameworks.<framework>`."""

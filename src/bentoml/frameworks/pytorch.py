@@ -1,0 +1,147 @@
+"""PyTorch modules: pickled whole, or TorchScript, in `<name>.pt`."""
+
+from __future__ import annotations
+
+import io
+import os
+import pickle
+import shutil
+import zipfile
+from typing import TYPE_CHECKING, Any
+
+from bentoml.exceptions import InvalidArgument
+from bentoml.service.artifacts.base import BentoServiceArtifact
+
+from ._registry import import_package
+
+if TYPE_CHECKING:
+    from bentoml.service.env import BentoServiceEnv
+
+
+class PytorchModelArtifact(BentoServiceArtifact):
+    """A `torch.nn.Module`, or a TorchScript module.
+
+    A plain module is pickled as a whole, so its class must be importable where it is loaded (the
+    bundle carries the service's own modules). A model that was packed on a GPU is loaded to the CPU
+    where there is no GPU.
+
+    Args:
+        name: name of the artifact.
+        file_extension: with its dot.
+    """
+
+    def __init__(self, name: str, file_extension: str = ".pt") -> None:
+        super().__init__(name)
+        self._file_extension = file_extension
+        self._model: Any = None
+
+    def _file(self, directory: str) -> str:
+        return os.path.join(directory, self.name + self._file_extension)
+
+    def pack(self, model: Any, metadata: dict[str, Any] | None = None) -> PytorchModelArtifact:
+        """Take a module. Raises `InvalidArgument` for anything else, a state dict included."""
+        torch = import_package("torch", self)
+        if not isinstance(model, torch.nn.Module):
+            raise InvalidArgument(
+                "PytorchModelArtifact can only pack type 'torch.nn.Module' or 'torch.jit.ScriptModule', "
+                f"not {type(model).__name__}"
+            )
+        self._model = model
+        return self
+
+    def load(self, path: str) -> PytorchModelArtifact:
+        torch = import_package("torch", self)
+        return self.pack(load_module(torch, self._file(path)))
+
+    def save(self, dst: str) -> None:
+        torch = import_package("torch", self)
+        if isinstance(self._model, torch.jit.ScriptModule):
+            torch.jit.save(self._model, self._file(dst))
+            return
+        import cloudpickle  # noqa: PLC0415 - authoring reads the standard library only
+
+        with open(self._file(dst), "wb") as file:
+            cloudpickle.dump(self._model, file)
+
+    def get(self) -> Any:
+        return self._model
+
+    def set_dependencies(self, env: BentoServiceEnv) -> None:
+        if env.infer:
+            env.add_pip_packages(["torch"])
+
+
+class PytorchLightningModelArtifact(BentoServiceArtifact):
+    """A `LightningModule`, kept as TorchScript so that serving needs torch only.
+
+    Args:
+        name: name of the artifact.
+    """
+
+    def __init__(self, name: str) -> None:
+        super().__init__(name)
+        self._model: Any = None
+        self._source: str | None = None
+
+    def _file(self, directory: str) -> str:
+        return os.path.join(directory, self.name + ".pt")
+
+    def pack(self, model: Any, metadata: dict[str, Any] | None = None) -> PytorchLightningModelArtifact:
+        """Take a `LightningModule`, a TorchScript module or the path of a TorchScript file."""
+        torch = import_package("torch", self)
+        if isinstance(model, (str, os.PathLike)):
+            source = os.fspath(model)
+            if not os.path.isfile(source) or not zipfile.is_zipfile(source):
+                raise InvalidArgument(f"'{source}' is not a TorchScript file written by torch.jit.save")
+            self._source, self._model = source, load_module(torch, source)
+        elif isinstance(model, torch.jit.ScriptModule):
+            self._source, self._model = None, model
+        elif isinstance(model, torch.nn.Module) and hasattr(model, "to_torchscript"):
+            self._source, self._model = None, model.to_torchscript()
+        else:
+            raise InvalidArgument(
+                "PytorchLightningModelArtifact packs a LightningModule or the path of a TorchScript file, "
+                f"not {type(model).__name__}"
+            )
+        return self
+
+    def load(self, path: str) -> PytorchLightningModelArtifact:
+        return self.pack(self._file(path))
+
+    def save(self, dst: str) -> None:
+        if self._source is not None:
+            shutil.copyfile(self._source, self._file(dst))
+        else:
+            import_package("torch", self).jit.save(self._model, self._file(dst))
+
+    def get(self) -> Any:
+        return self._model
+
+    def set_dependencies(self, env: BentoServiceEnv) -> None:
+        env.add_pip_packages(["pytorch-lightning"])
+
+
+def load_module(torch: Any, file: str) -> Any:
+    """Read a module from `file`, onto the CPU where this machine has no GPU."""
+    location = None if torch.cuda.is_available() else "cpu"
+    if zipfile.is_zipfile(file):  # TorchScript; a pickle never is
+        return torch.jit.load(file, map_location=location)
+    with open(file, "rb") as stream:
+        return _ModulePickle(torch, stream, location).load()
+
+
+class _ModulePickle(pickle.Unpickler):
+    """Unpickles modules; tensors stored inside are mapped to `location`."""
+
+    def __init__(self, torch: Any, stream: io.BufferedReader, location: str | None) -> None:
+        super().__init__(stream)
+        self._torch = torch
+        self._location = location
+
+    def find_class(self, module_name: str, name: str) -> Any:
+        if module_name == "torch.storage" and name == "_load_from_bytes":
+            return self._load_storage
+        return super().find_class(module_name, name)
+
+    def _load_storage(self, content: bytes) -> Any:
+        return self._torch.load(io.BytesIO(content), map_location=self._location, weights_only=False)
