@@ -1,1 +1,48 @@
+"""Input and output adapters; each is imported when it is first asked for."""
 
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .base_input import BaseInputAdapter as BaseInputAdapter
+    from .base_output import BaseOutputAdapter as BaseOutputAdapter
+    from .dataframe_input import DataframeInput as DataframeInput
+    from .dataframe_output import DataframeOutput as DataframeOutput
+    from .default_output import DefaultOutput as DefaultOutput
+    from .file_input import FileInput as FileInput
+    from .image_input import ImageInput as ImageInput
+    from .json_input import JsonInput as JsonInput
+    from .json_output import JsonOutput as JsonOutput
+    from .limits import DecodeLimits as DecodeLimits
+    from .string_input import StringInput as StringInput
+
+_MODULES = {
+    "BaseInputAdapter": "base_input",
+    "BaseOutputAdapter": "base_output",
+    "DataframeInput": "dataframe_input",
+    "DataframeOutput": "dataframe_output",
+    "DecodeLimits": "limits",
+    "DefaultOutput": "default_output",
+    "FileInput": "file_input",
+    "ImageInput": "image_input",
+    "JsonInput": "json_input",
+    "JsonOutput": "json_output",
+    "StringInput": "string_input",
+}
+
+__all__ = sorted(_MODULES)  # noqa: PLE0605 - the table above is the one list
+
+
+def __getattr__(name: str) -> Any:
+    module_name = _MODULES.get(name)
+    if module_name is None:
+        raise AttributeError(f"bentoml.adapters has no '{name}'; it has {', '.join(sorted(_MODULES))}")
+    value = getattr(importlib.import_module(f"{__name__}.{module_name}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return __all__

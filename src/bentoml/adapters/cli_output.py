@@ -1,0 +1,31 @@
+"""One finished item to one line of standard output."""
+
+from __future__ import annotations
+
+import json
+import sys
+
+from ..types import Reply
+
+
+def print_reply(reply: Reply, output: str = "json") -> int:
+    """Write one line, the data or the error message; 1 for an error, else 0.
+
+    Args:
+        reply: the finished item.
+        output: `json` puts a space after commas and colons as users of the 0.13 line know it,
+            `str` writes the body as it is.
+    """
+    text = reply.body.decode("utf-8", "replace")
+    if output == "json" and not reply.error and reply.head.content_type.startswith("application/json"):
+        text = spaced(text)
+    sys.stdout.write(text + "\n")
+    return 1 if reply.error else 0
+
+
+def spaced(text: str) -> str:
+    """JSON text with the spaces Python's `json` writes; other text unchanged."""
+    try:
+        return json.dumps(json.loads(text), ensure_ascii=False)
+    except ValueError:
+        return text

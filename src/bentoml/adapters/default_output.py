@@ -1,0 +1,29 @@
+"""The output adapter of an API that names none: chosen by what the call returned."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from ..types import Reply
+from .base_output import BaseOutputAdapter
+from .dataframe_output import DataframeOutput, is_tabular
+from .json_output import JsonOutput
+
+
+class DefaultOutput(BaseOutputAdapter):
+    """Data frames and series are written as by `DataframeOutput`, everything else as JSON.
+
+    The choice is made for each call, so it never depends on what was answered before.
+    """
+
+    def __init__(self, cors: Any = None, **base_config: Any) -> None:
+        super().__init__(cors=cors, **base_config)
+        self._json = JsonOutput()
+        self._table = DataframeOutput()
+
+    def encode(self, results: Any, rows: Sequence[int | None]) -> list[Reply]:
+        first = results[0] if isinstance(results, (list, tuple)) and results else results
+        if is_tabular(first):
+            return self._table.encode(results, rows)
+        return self._json.encode(results, rows)
