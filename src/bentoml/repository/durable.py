@@ -1,0 +1,149 @@
+"""File operations that survive a crash: what returned is on disk, what failed did not happen.
+
+Every failed `fsync` is an error of the operation: after it, nobody can say what the disk holds.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import shutil
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+from typing import BinaryIO
+
+from bentoml.exceptions import BundleCorrupted
+
+_CHUNK_BYTES = 1 << 20
+
+
+def sync_file(path: Path) -> None:
+    """Force the content of one file to disk."""
+    _sync(path, os.O_RDWR if os.name == "nt" else os.O_RDONLY)
+
+
+def sync_directory(path: Path) -> None:
+    """Force the entries of one directory to disk (a no-op where directories cannot be opened)."""
+    if os.name != "nt":
+        _sync(path, os.O_RDONLY)
+
+
+def sync_tree(root: Path) -> None:
+    """Force every file below `root`, then every directory from the bottom up."""
+    for directory, _, files in os.walk(root, topdown=False, onerror=_raise):
+        for name in files:
+            sync_file(Path(directory, name))
+        sync_directory(Path(directory))
+
+
+def write_file(path: Path, content: bytes) -> None:
+    """Create `path` with `content`, on disk when this returns."""
+    with open(path, "xb") as stream:
+        stream.write(content)
+        stream.flush()
+        os.fsync(stream.fileno())
+    sync_directory(path.parent)
+
+
+def make_directory(path: Path) -> None:
+    """Create `path` and its parents; the entries are on disk when this returns."""
+    missing = []
+    while not path.is_dir():
+        missing.append(path)
+        path = path.parent
+    for directory in reversed(missing):
+        directory.mkdir(exist_ok=True)
+        sync_directory(directory.parent)
+
+
+def move(source: Path, target: Path) -> None:
+    """Rename within one file system; both parents are on disk when this returns."""
+    os.rename(source, target)
+    sync_directory(target.parent)
+    if source.parent != target.parent:
+        sync_directory(source.parent)
+
+
+def remove_tree(path: Path) -> None:
+    """Remove a directory or file as far as possible; what is left is for the next clean-up."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        with contextlib.suppress(OSError):
+            path.unlink()
+
+
+def copy_tree(source: Path, target: Path) -> dict[str, str]:
+    """Copy a bundle's regular files into the empty directory `target`.
+
+    Returns:
+        SHA-256 of what was read, by path relative to `source`.
+
+    Raises:
+        BundleCorrupted: the source holds a link or a special file.
+    """
+    digests = {}
+    for entry in _iter_entries(source):
+        relative = os.path.relpath(entry.path, source)
+        if entry.is_dir(follow_symlinks=False):
+            (target / relative).mkdir()
+        else:
+            digests[relative] = _copy_file(entry, target / relative)
+    return digests
+
+
+def verify_tree(root: Path, digests: dict[str, str]) -> None:
+    """Read `root` back and compare with `digests`. Raises `BundleCorrupted` naming the file."""
+    for relative, expected in digests.items():
+        with open(root / relative, "rb") as stream:
+            if _digest(stream) != expected:
+                raise BundleCorrupted(
+                    f"File '{relative}' reads back differently from what was written to it."
+                )
+
+
+def _iter_entries(directory: Path) -> Iterator[os.DirEntry[str]]:
+    with os.scandir(directory) as entries:
+        found = sorted(entries, key=lambda entry: entry.name)
+    for entry in found:
+        mode = entry.stat(follow_symlinks=False).st_mode
+        if not stat.S_ISDIR(mode) and not stat.S_ISREG(mode):
+            raise BundleCorrupted(
+                f"'{entry.path}' is a link or a special file; a bundle holds only regular files."
+            )
+        yield entry
+        if stat.S_ISDIR(mode):
+            yield from _iter_entries(Path(entry.path))
+
+
+def _copy_file(entry: os.DirEntry[str], target: Path) -> str:
+    flags = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
+    executable = entry.stat(follow_symlinks=False).st_mode & stat.S_IXUSR
+    with open(os.open(entry.path, flags), "rb") as reader, open(target, "xb") as writer:
+        digest = _digest(reader, writer)
+    target.chmod(0o755 if executable else 0o644)
+    return digest
+
+
+def _digest(reader: BinaryIO, writer: BinaryIO | None = None) -> str:
+    """SHA-256 of the rest of `reader`, copied to `writer` on the way."""
+    digest = hashlib.sha256()
+    while chunk := reader.read(_CHUNK_BYTES):
+        digest.update(chunk)
+        if writer is not None:
+            writer.write(chunk)
+    return digest.hexdigest()
+
+
+def _sync(path: Path, flags: int) -> None:
+    descriptor = os.open(path, flags)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _raise(error: OSError) -> None:
+    raise error

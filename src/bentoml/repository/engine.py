@@ -1,0 +1,104 @@
+"""Connections to the index database: durable, patient with other writers, and short-lived."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import sqlite3
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, TypeVar
+
+from sqlalchemy import URL, Connection, Engine, NullPool, create_engine, event
+from sqlalchemy.exc import DatabaseError, OperationalError
+
+from bentoml.exceptions import BentoMLException, FailedPrecondition, LockUnavailable
+
+logger = logging.getLogger("bentoml.repository")
+
+BUSY_TIMEOUT_S = 8.0
+_ATTEMPT_S = 4.0  # SQLite waits this long by itself; some of its "busy" answers come without a wait
+REPAIR_HINT = "Restore a copy of it, or rebuild it from the saved bundles with `bentoml repair`."
+T = TypeVar("T")
+
+
+def open_engine(path: Path) -> Engine:
+    """An engine on a SQLite file. A connection lives for one transaction, so forks are harmless."""
+    engine = create_engine(
+        URL.create("sqlite", database=str(path)), poolclass=NullPool, connect_args={"timeout": _ATTEMPT_S}
+    )
+    event.listen(engine, "connect", _on_connect)
+    event.listen(engine, "begin", _on_begin)
+    return engine
+
+
+def run(engine: Engine, work: Callable[[Connection], T], *, write: bool = False) -> T:
+    """Run `work` in one transaction and commit it.
+
+    A writer takes the write lock first, so that it never fails half-way for being second. Waiting
+    for other processes ends after `BUSY_TIMEOUT_S`.
+
+    Raises:
+        LockUnavailable: another process kept the database locked.
+        FailedPrecondition: the database is damaged, read-only or cannot be opened.
+    """
+    deadline = time.monotonic() + BUSY_TIMEOUT_S
+    while True:
+        try:
+            with explain_errors(engine):
+                return _transact(engine, work, write)
+        except LockUnavailable:
+            if time.monotonic() >= deadline:
+                raise
+            time.sleep(0.01)
+
+
+def _transact(engine: Engine, work: Callable[[Connection], T], write: bool) -> T:
+    with engine.connect().execution_options(bentoml_write=write) as connection, connection.begin():
+        return work(connection)
+
+
+def _on_connect(connection: Any, _record: object) -> None:
+    connection.isolation_level = None  # transactions are begun by `_on_begin`, DDL included
+    connection.execute("PRAGMA synchronous=FULL")
+
+
+def _on_begin(connection: Connection) -> None:
+    write = connection.get_execution_options().get("bentoml_write", False)
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if write else "BEGIN")
+
+
+@contextlib.contextmanager
+def explain_errors(engine: Engine) -> Iterator[None]:
+    """Turn the database's errors into this library's, with the file and the next step."""
+    try:
+        yield
+    except OperationalError as err:
+        raise _operational(str(engine.url.database), str(err.orig)) from err
+    except (DatabaseError, sqlite3.DatabaseError) as err:
+        reason = str(getattr(err, "orig", None) or err)
+        raise FailedPrecondition(
+            f"The repository's index '{engine.url.database}' is damaged ({reason}). {REPAIR_HINT}"
+        ) from err
+
+
+def _operational(path: str, reason: str) -> BentoMLException:
+    text = reason.lower()
+    if "locked" in text or "busy" in text:
+        return LockUnavailable(
+            f"The repository's index '{path}' is busy: another process has kept it locked for "
+            f"more than {BUSY_TIMEOUT_S:g} seconds. Try again, or find and end that process."
+        )
+    if "readonly" in text or "unable to open" in text:
+        return FailedPrecondition(
+            f"The repository's index '{path}' cannot be opened or written ({reason}). "
+            "Check that it and its directory belong to this user."
+        )
+    if "full" in text:
+        return BentoMLException(
+            f"No space left for the repository's index '{path}' ({reason}). Nothing was changed."
+        )
+    if "malformed" in text or "not a database" in text or "no such" in text:
+        return FailedPrecondition(f"The repository's index '{path}' is damaged ({reason}). {REPAIR_HINT}")
+    return BentoMLException(f"The repository's index '{path}' failed: {reason}.")
