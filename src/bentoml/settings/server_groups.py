@@ -55,6 +55,13 @@ class ServerSettings(Group):
         "BENTOML_GUNICORN_TIMEOUT",
         gt=0,
     )
+    load_timeout_s: float = option(
+        600.0,
+        "bento_server.load_timeout",
+        "Seconds a worker may take to load the service.",
+        "BENTOML_LOAD_TIMEOUT",
+        gt=0,
+    )
     queue_limit: int = option(
         1024,
         "bento_server.queue_limit",

@@ -1,0 +1,414 @@
+"""Which worker gets which requests, and when.
+
+Everything runs on the event loop of the front, without a task or a future per request:
+
+    submit(request)      admission, queue, arm the tick
+    _tick()              once per loop iteration, after all readable sockets were read: feed idle workers
+    batch_done(answers)  learn; give the worker its next batch FIRST; then write the answers
+
+An idle worker takes what waits, oldest first. The batch size is therefore the fixed point of the
+load and no window is waited for; see `cohort` for the one exception.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterable, Sequence
+from time import monotonic
+from typing import Any, Protocol
+
+from bentoml.types import error_reply
+
+from .policy import Refusal, admit, cut_size, retry_after, safe_live
+from .queue import DONE, SENT, ApiQueue, Request
+
+logger = logging.getLogger("bentoml.server")
+
+MAX_BATCH = 60_000
+KILL_AFTER_S = 1.0
+MAX_TRIES = 2
+
+
+class Batch:
+    """Requests that one worker holds."""
+
+    __slots__ = ("id", "kill_at", "link", "next_deadline", "predicted_s", "queue", "requests", "sent_at")
+
+    def __init__(
+        self, batch_id: int, queue: ApiQueue, requests: list[Request], link: Link, now: float
+    ) -> None:
+        self.id = batch_id
+        self.queue = queue
+        self.requests = requests
+        self.link = link
+        self.sent_at = now
+        self.predicted_s = queue.model.predict(len(requests)) if queue.model.buckets else 0.0
+        self.kill_at = now + queue.timeout_s + KILL_AFTER_S
+        self.next_deadline = min(r.deadline for r in requests)
+
+
+class Link(Protocol):
+    """The dispatcher's view of one worker."""
+
+    busy: Batch | None
+    batches: dict[int, Batch]
+
+    def load_of(self, api: int) -> int:
+        """How many batches of this API it holds."""
+
+    def send_call(
+        self,
+        api: int,
+        batch: int,
+        bodies: Sequence[bytes],
+        ids: Sequence[bytes],
+        heads: Sequence[bytes],
+        indexes: Sequence[int] | None,
+    ) -> None:
+        """Write one batch to the worker; never blocks."""
+
+    def kill(self, why: str) -> None:
+        """End a worker that does not answer."""
+
+
+class Answered(Protocol):
+    """A finished batch as it came back from a worker."""
+
+    batch: int
+    bodies: Sequence[bytes]
+    heads: Sequence[bytes]
+    indexes: Sequence[int] | None
+    times: tuple[float, float, float]
+
+
+class Dispatcher:
+    """The queues of a service and the workers that empty them.
+
+    Args:
+        queues: one per API, in the order of their indexes.
+        call_soon: the event loop's, to run the tick once after the current readiness events.
+        make_head: turns the head of an answer (u16 status and header lines, or what
+            `error_head` returns) into what sinks write.
+        clock: monotonic seconds.
+    """
+
+    def __init__(
+        self,
+        queues: Sequence[ApiQueue],
+        call_soon: Callable[[Callable[[], None]], Any],
+        call_later: Callable[[float, Callable[[], None]], Any],
+        make_head: Callable[[bytes], Any],
+        error_head: Callable[[int, int | None], Any],
+        clock: Callable[[], float] = monotonic,
+    ) -> None:
+        self.queues = list(queues)
+        self.links: list[Link] = []
+        self.unavailable: str | None = "the model is not loaded yet"
+        self.clock = clock
+        self._call_soon = call_soon
+        self._call_later = call_later
+        self._make_head = make_head
+        self._error_head = error_head
+        self._armed = False
+        self._timer_armed = False
+        self._batch_ids = 0
+
+    # requests
+
+    def submit(self, request: Request) -> None:
+        """Queue a request, or answer it at once with why it cannot be served."""
+        queue = request.queue
+        queue.stats.in_progress += 1
+        if self.unavailable is not None:
+            self._refuse(request, Refusal(503, "no_worker", f"Service Unavailable: {self.unavailable}", 1))
+            return
+        if queue.live >= queue.safe_live or request.goal < request.start + queue.goal_s:
+            refusal = admit(queue, request.goal, self._free_at(queue), self.clock())
+            if refusal is not None:
+                self._refuse(request, refusal)
+                return
+        queue.append(request)
+        if not self._armed:
+            self._armed = True
+            self._call_soon(self._tick)
+
+    def forget(self, request: Request) -> None:
+        """The client of this request is gone; its item is not run if it was not cut yet."""
+        if request.state == SENT:
+            request.state = DONE
+            request.queue.stats.dropped += 1
+            request.queue.stats.in_progress -= 1
+        else:
+            request.queue.forget(request)
+
+    @property
+    def in_progress(self) -> int:
+        return sum(queue.stats.in_progress for queue in self.queues)
+
+    def all_stuck(self) -> bool:
+        """Whether every worker holds a batch whose deadlines have all passed."""
+        now = self.clock()
+        busy = [link.busy for link in self.links]
+        return bool(busy) and all(b is not None and b.sent_at + b.queue.timeout_s < now for b in busy)
+
+    # workers
+
+    def add_link(self, link: Link) -> None:
+        self.links.append(link)
+        self.unavailable = None
+        self._refresh_limits()
+        self.arm()
+
+    def remove_link(self, link: Link) -> None:
+        """Stop giving work to a worker; what it holds may still be answered."""
+        if link in self.links:
+            self.links.remove(link)
+            self._refresh_limits()
+
+    def link_lost(self, link: Link) -> None:
+        """A worker died: requests that may run again go back to the head, the others get their 503."""
+        self.remove_link(link)
+        for batch in list(link.batches.values()):
+            again: list[Request] = []
+            for request in batch.requests:
+                if request.state != SENT:
+                    continue
+                request.tries += 1
+                if request.tries >= MAX_TRIES:
+                    self.fail(request, 500, "The worker process died while it ran this request, twice")
+                elif batch.queue.idempotent:
+                    again.append(request)
+                else:
+                    self.fail(request, 503, "Service Unavailable: the worker process died", retry_after_s=1)
+            batch.queue.put_back(again)
+        link.batches.clear()
+        link.busy = None
+        self.arm()
+
+    def close(self, why: str) -> None:
+        """Refuse from now on, and answer everything that waits, with 503."""
+        self.unavailable = why
+        for queue in self.queues:
+            for request in queue.take(len(queue.waiting)):
+                self.fail(request, 503, f"Service Unavailable: {why}", retry_after_s=1)
+
+    def abandon(self, why: str) -> None:
+        """Answer what workers still hold with 503; whatever they return later is thrown away."""
+        for link in self.links:
+            for batch in link.batches.values():
+                for request in batch.requests:
+                    self.fail(request, 503, f"Service Unavailable: {why}", retry_after_s=1)
+
+    def batch_done(self, link: Link, answers: Answered) -> None:
+        """Take the answers of a batch: next frame first, then the answers of this one."""
+        batch = link.batches.pop(answers.batch, None)
+        if batch is None:
+            return
+        now = self.clock()
+        if link.busy is batch:
+            link.busy = None
+        queue, requests = batch.queue, batch.requests
+        total_s = now - batch.sent_at
+        decode_s, call_s, encode_s = answers.times
+        worker_s = decode_s + call_s + encode_s
+        queue.model.observe(len(requests), total_s, worker_s, now)
+        queue.virtual_time += total_s - batch.predicted_s
+        queue.safe_live = safe_live(queue, len(self.links))
+        if len(self.links) == 1 and not queue.own_lane:
+            fixed_s = queue.model.a + queue.model.gap_s
+            queue.cohort.batch_done(len(requests), queue.arrivals, queue.live, fixed_s, now)
+        self._tick()
+        stats = queue.stats
+        stats.decode_s += decode_s
+        stats.call_s += call_s
+        stats.encode_s += encode_s
+        if len(answers.bodies) != len(requests):
+            for request in requests:
+                self.fail(request, 500, "The worker returned a batch of another size. This is a bug.")
+            return
+        self._answer(requests, answers, now)
+
+    # inside
+
+    def _answer(self, requests: list[Request], answers: Answered, now: float) -> None:
+        heads = [self._make_head(raw) for raw in answers.heads]
+        stats = requests[0].queue.stats
+        by_status, duration = stats.by_status, stats.duration
+        only = heads[0]
+        indexes = answers.indexes
+        for i, (request, body) in enumerate(zip(requests, answers.bodies, strict=True)):
+            if request.state != SENT:
+                continue
+            request.state = DONE
+            stats.in_progress -= 1
+            head = only if indexes is None else heads[indexes[i]]
+            by_status[head.status] = by_status.get(head.status, 0) + 1
+            duration.observe(now - request.start)
+            request.sink.answer(request, head, body)
+
+    def fail(self, request: Request, status: int, message: str, retry_after_s: int | None = None) -> None:
+        """Answer a request that is in no queue with an error."""
+        if request.state == DONE:
+            return
+        request.state = DONE
+        stats = request.queue.stats
+        stats.in_progress -= 1
+        stats.by_status[status] = stats.by_status.get(status, 0) + 1
+        stats.duration.observe(self.clock() - request.start)
+        request.sink.answer(
+            request, self._error_head(status, retry_after_s), error_reply(status, message).body
+        )
+
+    def _refuse(self, request: Request, refusal: Refusal) -> None:
+        refused = request.queue.stats.refused
+        refused[refusal.reason] = refused.get(refusal.reason, 0) + 1
+        self.fail(request, refusal.status, refusal.message, refusal.retry_after_s)
+
+    def arm(self) -> None:
+        """Make sure a tick follows."""
+        if not self._armed:
+            self._armed = True
+            self._call_soon(self._tick)
+
+    def _tick(self) -> None:
+        self._armed = False
+        now = self.clock()
+        while True:
+            chosen = self._pick(now)
+            if chosen is None:
+                return
+            queue, link = chosen
+            self._cut(queue, link, now)
+
+    def _pick(self, now: float) -> tuple[ApiQueue, Link] | None:
+        """The backlogged API with the least service so far, and a worker with room for it."""
+        best: ApiQueue | None = None
+        best_link: Link | None = None
+        for queue in self.queues:
+            if not queue.live or (best is not None and queue.virtual_time >= best.virtual_time):
+                continue
+            link = self._free_link(queue)
+            if link is None or self._waits_for_cohort(queue, now):
+                continue
+            best, best_link = queue, link
+        if best is None or best_link is None:
+            return None
+        return best, best_link
+
+    def _waits_for_cohort(self, queue: ApiQueue, now: float) -> bool:
+        if len(self.links) != 1 or not queue.cohort.holds(queue.arrivals, now):
+            return False
+        if not self._timer_armed:
+            self._timer_armed = True
+            delay = queue.cohort.until - now
+            if delay >= 0.001:
+                self._call_later(delay, self._timer)
+            else:
+                self._call_soon(self._timer)
+        return True
+
+    def _timer(self) -> None:
+        self._timer_armed = False
+        self._tick()
+
+    def _free_link(self, queue: ApiQueue) -> Link | None:
+        if queue.own_lane:
+            free = [link for link in self.links if link.load_of(queue.index) < queue.slots]
+            return min(free, key=lambda link: link.load_of(queue.index), default=None)
+        for link in self.links:
+            if link.busy is None:
+                return link
+        return None
+
+    def _cut(self, queue: ApiQueue, link: Link, now: float) -> None:
+        for request in queue.take_expired(now):
+            self._expire(request)
+        head = queue.head()
+        if head is None:
+            return
+        idle = sum(link.busy is None for link in self.links) if len(self.links) > 1 else 1
+        size = 1 if head.tries else min(MAX_BATCH, cut_size(queue, head, idle, now))
+        requests = queue.take(size)
+        self._batch_ids = (self._batch_ids + 1) & 0xFFFFFFFF
+        batch = Batch(self._batch_ids, queue, requests, link, now)
+        link.batches[batch.id] = batch
+        if not queue.own_lane:
+            link.busy = batch
+        self._charge(queue, batch.predicted_s)
+        queue.stats.batch_size.observe(len(requests))
+        queue.stats.queue_wait.observe(now - head.start)
+        table: dict[bytes, int] = {}
+        indexes = [table.setdefault(r.head, len(table)) for r in requests]
+        link.send_call(
+            queue.index,
+            batch.id,
+            [r.body for r in requests],
+            [r.id for r in requests],
+            list(table),
+            indexes if len(table) > 1 else None,
+        )
+
+    def _charge(self, queue: ApiQueue, seconds: float) -> None:
+        if len(self.queues) > 1:
+            behind = [q.virtual_time for q in self.queues if q.live and q is not queue]
+            if behind:
+                queue.virtual_time = max(queue.virtual_time, min(behind) - seconds)
+        queue.virtual_time += seconds
+
+    def _free_at(self, queue: ApiQueue) -> list[float]:
+        now = self.clock()
+        return [
+            now
+            if link.busy is None or queue.own_lane
+            else max(now, link.busy.sent_at + link.busy.predicted_s)
+            for link in self.links
+        ]
+
+    def _refresh_limits(self) -> None:
+        for queue in self.queues:
+            queue.safe_live = safe_live(queue, len(self.links))
+
+    # deadlines
+
+    def _expire(self, request: Request) -> None:
+        self.fail(request, 504, f"Request timeout: no answer within {request.deadline - request.start:g} s")
+
+    def sweep(self, every_link: Iterable[Link]) -> None:
+        """Answer what is past its deadline and end workers that hold a batch for too long.
+
+        Called every few tens of milliseconds with all workers, old generations included.
+        """
+        now = self.clock()
+        for queue in self.queues:
+            if queue.live and any(r.deadline <= now for r in queue.waiting):
+                self._sweep_queue(queue, now)
+        for link in every_link:
+            for batch in list(link.batches.values()):
+                if batch.next_deadline <= now:
+                    self._sweep_batch(batch, now)
+                if batch.kill_at <= now:
+                    route = batch.queue.route
+                    link.kill(
+                        f"no answer from API '{route}' within its timeout of {batch.queue.timeout_s:g} s"
+                    )
+                    break
+
+    def _sweep_queue(self, queue: ApiQueue, now: float) -> None:
+        late = [r for r in queue.waiting if r.deadline <= now and r.state != DONE]
+        for request in late:
+            queue.live -= 1
+            self._expire(request)
+
+    def _sweep_batch(self, batch: Batch, now: float) -> None:
+        later = []
+        for request in batch.requests:
+            if request.state != SENT:
+                continue
+            if request.deadline <= now:
+                self._expire(request)
+            else:
+                later.append(request.deadline)
+        batch.next_deadline = min(later, default=float("inf"))
+
+    def retry_after_s(self, queue: ApiQueue) -> int:
+        return retry_after(queue, self.clock())

@@ -1,0 +1,92 @@
+"""What all connections share: the routes, the limits, the clock and the heads seen before."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from bentoml.batching.dispatcher import Dispatcher
+from bentoml.batching.queue import ApiQueue
+from bentoml.settings import ServerSettings
+
+from .answers import AnswerHeads
+from .request_ids import RequestIds
+
+MEMO_ENTRIES = 4096
+MEMO_HEAD_BYTES = 1024
+
+
+@dataclass(slots=True)
+class Route:
+    """One prediction route: where its requests queue, and the methods it takes."""
+
+    queue: ApiQueue
+    dispatcher: Dispatcher
+    methods: frozenset[bytes]
+
+
+@dataclass(slots=True)
+class KnownHead:
+    """A head that was parsed and found good before; equal bytes mean the same again.
+
+    Attributes:
+        length: bytes of the body that follows.
+        raw: method and header lines, as they cross to a worker.
+        timeout_s: until 504.
+    """
+
+    route: Route
+    length: int
+    raw: bytes
+    timeout_s: float
+
+
+@dataclass(slots=True)
+class Hub:
+    """Shared by every connection of a front.
+
+    Attributes:
+        routes: by request target as sent (`b"/predict"`).
+        memo: known heads by their exact bytes, blank line included. Entries hold whatever the
+            client sent, credentials too, so this is never logged or shown.
+        draining: set when the server is stopping: answers say `Connection: close`.
+        second: coarse clock for the timeouts of connections.
+    """
+
+    limits: ServerSettings
+    heads: AnswerHeads = field(default_factory=AnswerHeads)
+    ids: RequestIds = field(default_factory=RequestIds)
+    routes: dict[bytes, Route] = field(default_factory=dict)
+    memo: dict[bytes, KnownHead] = field(default_factory=dict)
+    seen_once: set[int] = field(default_factory=set)
+    draining: bool = False
+    second: int = 0
+    max_connections: int = 1 << 30
+
+    def set_routes(self, routes: dict[bytes, Route]) -> None:
+        """Point every connection at new queues, from the next request on."""
+        self.routes = routes
+        self.memo.clear()
+        self.seen_once.clear()
+
+    def remember(self, head: bytes, start: bytes, fields: int, known: KnownHead) -> None:
+        """Keep a good head from its second sighting on, so that odd clients cannot flood the memo.
+
+        Args:
+            head: bytes up to and including the blank line.
+            start: the request line they must begin with.
+            fields: number of header fields the parser found in them.
+        """
+        lines = head.count(b"\r\n")
+        if len(head) > MEMO_HEAD_BYTES or not head.startswith(start):
+            return
+        if lines != fields + 2 or head.count(b"\n") != lines:
+            return
+        key = hash(head)
+        if key not in self.seen_once:
+            if len(self.seen_once) >= MEMO_ENTRIES:
+                self.seen_once.clear()
+            self.seen_once.add(key)
+            return
+        if len(self.memo) >= MEMO_ENTRIES:
+            self.memo.clear()
+        self.memo[head] = known

@@ -1,0 +1,164 @@
+"""The composition root of the model server: where sockets, front, generation and pages meet."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import socket
+import sys
+import tempfile
+from pathlib import Path
+
+from bentoml.bundle.descriptor import BundleDescriptor, read_descriptor
+from bentoml.bundle.manifest import verify_manifest
+from bentoml.exceptions import BentoMLException
+from bentoml.observability.logs import configure
+from bentoml.observability.metrics import worker_metrics_env
+from bentoml.settings import Settings
+
+from .app import build_app
+from .front import Front, bind
+from .generation import Generation
+from .hub import Hub
+from .reload import BundleWatcher
+from .state import ServerState
+
+logger = logging.getLogger("bentoml.server")
+
+RESERVED_DESCRIPTORS = 128
+
+
+def serve(path: Path, settings: Settings, *, reload: bool = False) -> None:
+    """Serve the bundle at `path` until SIGINT or SIGTERM; blocks.
+
+    Args:
+        reload: replace the workers whenever a file of the bundle changes, without losing a request.
+
+    Raises:
+        BentoMLException: the bundle, the port or the service is not usable; nothing is left running.
+    """
+    configure(settings)
+    verify_manifest(path)
+    descriptor = read_descriptor(path)
+    if not descriptor.apis:
+        raise BentoMLException(f"{descriptor.tag} has no API to serve; decorate a method with @bentoml.api")
+    sock = bind(settings.server.host, settings.server.port, settings.server.backlog)
+    with tempfile.TemporaryDirectory(prefix="bentoml-") as directory:
+        main = _serve(path, descriptor, settings, sock, Path(directory), reload=reload)
+        error = _run(main)
+    if error is not None:
+        raise BentoMLException(error)
+
+
+def _run(main: object) -> str | None:
+    factory = None
+    if sys.platform != "win32":
+        try:
+            import uvloop  # noqa: PLC0415 - a faster loop where it exists
+
+            factory = uvloop.new_event_loop
+        except ImportError:
+            pass
+    loop = factory() if factory is not None else asyncio.new_event_loop()
+    try:
+        asyncio.set_event_loop(loop)
+        return loop.run_until_complete(main)  # type: ignore[arg-type]
+    finally:
+        asyncio.set_event_loop(None)
+        loop.run_until_complete(loop.shutdown_default_executor())
+        loop.close()
+
+
+async def _serve(
+    path: Path,
+    descriptor: BundleDescriptor,
+    settings: Settings,
+    sock: socket.socket,
+    directory: Path,
+    *,
+    reload: bool,
+) -> str | None:
+    """Run until the end; returns the reason if the service could not be served."""
+    hub = Hub(settings.server, max_connections=_connection_limit(settings))
+    front: Front
+    failure: list[str] = []
+
+    def give_up(reason: str) -> None:
+        failure.append(reason)
+        front.should_exit = True
+
+    def make_generation(number: int, at: Path, described: BundleDescriptor) -> Generation:
+        return Generation(
+            number,
+            at,
+            described,
+            settings,
+            hub.heads,
+            environment=worker_metrics_env(directory),
+            on_give_up=give_up if number == 0 else _log_failed_reload,
+        )
+
+    generation = make_generation(0, path, descriptor)
+    state = ServerState(settings, hub, generation)
+    front = Front(build_app(state), settings, hub)
+    front.generation = generation
+    hub.set_routes(generation.routes())
+    _announce(descriptor, settings, sock)
+    generation.start()
+    watcher = asyncio.create_task(_when_ready(generation, hub, sock, settings))
+    tasks = [watcher]
+    if reload:
+        tasks.append(asyncio.create_task(BundleWatcher(state, front, make_generation).run()))
+    await front.serve_on([sock])
+    for task in tasks:
+        task.cancel()
+    return f"{descriptor.tag} could not be loaded: {failure[0]}" if failure else None
+
+
+async def _when_ready(generation: Generation, hub: Hub, sock: socket.socket, settings: Settings) -> None:
+    await generation.wait_ready()
+    hub.set_routes(generation.routes())  # the workers know the methods of custom adapters
+    host, port = sock.getsockname()[:2]
+    shown = "localhost" if host in ("0.0.0.0", "::") else host
+    logger.info(
+        "======== Running on http://%s:%d%s ======== (Press CTRL+C to quit)",
+        shown,
+        port,
+        settings.server.prefix or "/",
+    )
+
+
+def _log_failed_reload(reason: str) -> None:
+    logger.error("The new version could not be loaded, the old one goes on serving: %s", reason)
+
+
+def _announce(descriptor: BundleDescriptor, settings: Settings, sock: socket.socket) -> None:
+    logger.info(
+        "Starting BentoML API server for %s with %d worker(s), pid %d",
+        descriptor.tag,
+        settings.server.workers,
+        os.getpid(),
+    )
+    for api in descriptor.apis:
+        if api.batch:
+            logger.info(
+                "Micro batch enabled for API `%s` max-latency: %s max-batch-size %s",
+                api.route,
+                settings.server.max_latency_ms or api.mb_max_latency,
+                settings.server.max_batch_size or api.mb_max_batch_size,
+            )
+
+
+def _connection_limit(settings: Settings) -> int:
+    if settings.server.max_connections is not None:
+        return settings.server.max_connections
+    try:
+        import resource  # noqa: PLC0415 - POSIX only
+    except ImportError:
+        return 1 << 30
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if hard > soft:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+        soft = hard
+    return max(16, soft - RESERVED_DESCRIPTORS)

@@ -1,0 +1,38 @@
+"""What a worker is told when it starts, as one JSON message on its own channel."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+
+@dataclass(frozen=True)
+class WorkerConfig:
+    """Start-up orders of one worker process.
+
+    Attributes:
+        bundle_path: directory of the bundle to serve.
+        routes: routes in the order of their index in CALL frames.
+        limits: fields of `bentoml.adapters.limits.DecodeLimits`.
+        prediction_log: file of the prediction log, None when it is off.
+        prediction_data: whether it holds the bodies of requests and answers.
+        log_level: level name for the `bentoml` logger.
+    """
+
+    bundle_path: str
+    routes: tuple[str, ...]
+    limits: dict[str, int] = field(default_factory=dict)
+    prediction_log: str | None = None
+    prediction_data: bool = True
+    log_level: str = "INFO"
+    generation: int = 0
+    index: int = 0
+
+    def to_bytes(self) -> bytes:
+        return json.dumps(asdict(self)).encode()
+
+    @classmethod
+    def from_bytes(cls, data: bytes) -> WorkerConfig:
+        values: dict[str, Any] = json.loads(data)
+        return cls(**{**values, "routes": tuple(values["routes"])})

@@ -1,0 +1,116 @@
+"""A worker process: loads the bundle once, then answers batches until its channel closes.
+
+The main thread reads frames and runs plain APIs, so a batch costs no thread switch. Coroutine
+functions run on one event loop in a second thread, thread-safe ones in a pool; both answer as they
+finish. A third thread beats once a second, which tells a slow model from a stopped process.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import logging
+import os
+import signal
+import socket
+import sys
+import threading
+import traceback
+
+from bentoml.exceptions import BentoMLException
+
+from .channel import SECRET_BYTES, BlockingChannel, connect_loopback
+from .config import WorkerConfig
+from .frames import BEAT, CALL, CONFIG, FAIL, HELLO, STOP, kind_of, pack_message, payload_of, unpack_call
+from .host import ServiceHost
+
+BEAT_S = 1.0
+PR_SET_PDEATHSIG = 1
+
+logger = logging.getLogger("bentoml.worker")
+
+
+def main() -> None:
+    """Entry point: `python -c "from bentoml.workers.main import main; main()"`."""
+    if sys.path and sys.path[0] == "":
+        del sys.path[0]  # the directory somebody started the server in is no source of modules
+    _die_with_parent()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)  # the front decides when a worker ends
+    channel = BlockingChannel(_connect())
+    try:
+        frame = channel.receive()
+    except EOFError:
+        return
+    if kind_of(frame) != CONFIG:
+        raise BentoMLException("the first message to a worker must be its configuration")
+    run(channel, WorkerConfig.from_bytes(payload_of(frame)))
+
+
+def run(channel: BlockingChannel, config: WorkerConfig) -> None:
+    """Load, report, then serve until the front closes the channel or says stop."""
+    from bentoml.observability.logs import configure_worker  # noqa: PLC0415 - a worker's own set-up
+
+    configure_worker(config.log_level)
+    beat = threading.Thread(target=_beat, args=(channel,), daemon=True, name="bentoml-beat")
+    beat.start()
+    try:
+        host = ServiceHost(config, channel.send)
+    except BaseException as err:  # user code runs here; whatever it raises is its load failure
+        channel.send([pack_message(FAIL, _describe(err).encode("utf-8", "replace"))])
+        logger.debug("loading failed", exc_info=err)
+        return
+    channel.send([pack_message(HELLO, host.hello())])
+    try:
+        _serve(channel, host)
+    except (EOFError, ConnectionError):
+        pass
+    finally:
+        host.close()
+
+
+def _serve(channel: BlockingChannel, host: ServiceHost) -> None:
+    while True:
+        frame = channel.receive()
+        kind = kind_of(frame)
+        if kind == CALL:
+            host.accept(unpack_call(frame))
+        elif kind == STOP:
+            return
+
+
+def _connect() -> socket.socket:
+    fd = os.environ.pop("BENTOML_WORKER_FD", "")
+    if fd:
+        return socket.socket(fileno=int(fd))
+    port = int(os.environ.pop("BENTOML_WORKER_PORT"))
+    return connect_loopback(port, sys.stdin.buffer.read(SECRET_BYTES))
+
+
+def _beat(channel: BlockingChannel) -> None:
+    message = pack_message(BEAT)
+    parent = os.getppid()
+    pause = threading.Event()
+    while not pause.wait(BEAT_S):
+        try:
+            channel.send([message])
+        except OSError:
+            os._exit(0)
+        if os.getppid() != parent:
+            os._exit(0)
+
+
+def _die_with_parent() -> None:
+    if sys.platform != "linux":
+        return  # elsewhere the beat thread notices within a second
+    try:
+        ctypes.CDLL(None, use_errno=True).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+    except (OSError, AttributeError):
+        logger.debug("no parent-death signal on this system")
+
+
+def _describe(err: BaseException) -> str:
+    if isinstance(err, BentoMLException):
+        return str(err)
+    frames = traceback.extract_tb(err.__traceback__)
+    where = f" (at {frames[-1].filename}:{frames[-1].lineno})" if frames else ""
+    return f"{type(err).__name__}: {err}{where}"

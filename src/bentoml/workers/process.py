@@ -1,0 +1,75 @@
+"""Starts one worker process and hands it its end of a channel."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from .channel import LoopbackListener
+
+ENTRY = "from bentoml.workers.main import main; main()"
+CONNECT_TIMEOUT_S = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerProcess:
+    """A started process and our end of its channel."""
+
+    process: subprocess.Popen[bytes]
+    sock: socket.socket
+
+    @property
+    def pid(self) -> int:
+        return self.process.pid
+
+    def kill(self) -> None:
+        """SIGKILL; also ends a stopped process."""
+        if self.process.poll() is None:
+            self.process.kill()
+
+
+def spawn(environment: Mapping[str, str], *, by_descriptor: bool = os.name == "posix") -> WorkerProcess:
+    """Start a worker. It imports the library anew (never forked), so no thread or lock is inherited.
+
+    Args:
+        environment: variables added to ours.
+        by_descriptor: hand the channel over as a file descriptor; else over loopback with a secret.
+    """
+    command = [sys.executable, "-c", ENTRY]
+    environ = {**os.environ, "PYTHONSAFEPATH": "1", **environment}
+    if by_descriptor:
+        ours, theirs = socket.socketpair()
+        with theirs:
+            environ["BENTOML_WORKER_FD"] = str(theirs.fileno())
+            process = subprocess.Popen(
+                command, env=environ, stdin=subprocess.DEVNULL, pass_fds=(theirs.fileno(),)
+            )
+        return WorkerProcess(process, ours)
+    listener = LoopbackListener()
+    environ["BENTOML_WORKER_PORT"] = str(listener.port)
+    process = subprocess.Popen(command, env=environ, stdin=subprocess.PIPE)
+    assert process.stdin is not None
+    process.stdin.write(listener.secret)
+    process.stdin.close()
+    return WorkerProcess(process, listener.accept(CONNECT_TIMEOUT_S))
+
+
+def thread_environment(workers: int) -> dict[str, str]:
+    """Variables that keep the numeric libraries of several workers from fighting for the cores.
+
+    A variable that is set already is left alone.
+    """
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    share = str(max(1, cores // max(1, workers)))
+    names = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_MAX_THREADS")
+    return {name: share for name in names if name not in os.environ}
+
+
+def reap_later(process: subprocess.Popen[bytes]) -> None:
+    """Collect an ended process without blocking the event loop, so that no zombie stays."""
+    threading.Thread(target=process.wait, daemon=True, name="bentoml-reaper").start()
