@@ -152,14 +152,14 @@ class BentoServiceEnv:
 
     def infer_pip_packages(self, bento_service: BentoService) -> None:
         """Add the packages that the modules of `bento_service` import."""
-        from bentoml.bundle.environment import infer_packages  # noqa: PLC0415 - upward, on request only
+        from .saving import infer_packages  # noqa: PLC0415 - saving knows the way to the bundle area
 
         with self.filling_gaps():
             self.add_pip_packages(infer_packages(bento_service))
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write requirements.txt, environment.yml and the other environment files into `path`."""
-        from bentoml.bundle.environment import write_environment  # noqa: PLC0415 - upward, on request only
+        from .saving import write_environment  # noqa: PLC0415 - saving knows the way to the bundle area
 
         write_environment(self, path)
 

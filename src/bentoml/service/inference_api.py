@@ -55,7 +55,7 @@ class InferenceAPI:
         self.isolate = spec.isolate
         self.idempotent = spec.idempotent
         self.task_argument = spec.task_argument
-        self.example = spec.example
+        self.example = spec.example if spec.example is not None else spec.input_adapter.http_input_example
         self.user_func = getattr(service, attribute)
 
     @property

@@ -16,8 +16,11 @@ from typing import TYPE_CHECKING, Any
 from bentoml.exceptions import BentoMLException
 from bentoml.tags import validate_labels
 
+from .env import distribution_name
+
 if TYPE_CHECKING:
     from .base import BentoService
+    from .env import BentoServiceEnv
 
 logger = logging.getLogger("bentoml.service")
 
@@ -106,7 +109,7 @@ def save(
 
     from bentoml.repository.local import LocalRepository  # noqa: PLC0415 - upward
 
-    repository = LocalRepository(Path(base_path))
+    repository = LocalRepository(directory=Path(base_path))
     return str(repository.save(bento_service, version=version, labels=validate_labels(labels) or None))
 
 
@@ -142,14 +145,25 @@ def metadata_dict(service: BentoService) -> dict[str, Any]:
     }
 
 
+def infer_packages(service: BentoService) -> list[str]:
+    """Requirement strings for what the modules of `service` import, as found by the bundle writer."""
+    from bentoml.bundle.environment import infer_packages as infer  # noqa: PLC0415 - upward
+
+    return list(infer(service))
+
+
 def inferred_versions(service: BentoService) -> dict[str, str]:
     """Distribution → installed version of what the service's modules import, `bentoml` included."""
     from importlib.metadata import version  # noqa: PLC0415 - slow to import, rarely needed
 
     from bentoml import __version__  # noqa: PLC0415 - the package itself is complete by now
-    from bentoml.bundle.environment import infer_packages  # noqa: PLC0415 - upward
-
-    from .env import distribution_name  # noqa: PLC0415 - next to its only use
 
     names = [distribution_name(package) for package in infer_packages(service)]
     return {"bentoml": __version__, **{name: version(name) for name in names if name != "bentoml"}}
+
+
+def write_environment(env: BentoServiceEnv, directory: str | os.PathLike[str]) -> None:
+    """Write requirements.txt, environment.yml and the other environment files into `directory`."""
+    from bentoml.bundle.environment import write_environment as write  # noqa: PLC0415 - upward
+
+    write(env, directory)
