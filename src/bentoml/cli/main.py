@@ -1,0 +1,33 @@
+"""The `bentoml` command: a table of commands, each imported when it is used."""
+
+from __future__ import annotations
+
+import click
+
+from bentoml import __version__
+
+from .group import Entry, LazyGroup
+
+_COMMANDS = {
+    "delete": Entry("bentoml.cli.delete", "Delete saved bundles."),
+    "get": Entry("bentoml.cli.get", "Show a saved bundle, or all bundles of a name."),
+    "info": Entry("bentoml.cli.info", "Print the metadata of a bundle."),
+    "install-completion": Entry("bentoml.cli.install_completion", "Install shell command completion."),
+    "list": Entry("bentoml.cli.list", "List saved bundles."),
+    "open-api-spec": Entry("bentoml.cli.open_api_spec", "Print the OpenAPI document of a bundle."),
+    "repair": Entry("bentoml.cli.repair", "Rebuild the repository's index from the saved bundles."),
+    "retrieve": Entry("bentoml.cli.retrieve", "Copy a saved bundle to a directory."),
+    "run": Entry("bentoml.cli.run", "Run an API on data from the command line."),
+    "serve": Entry("bentoml.cli.serve", "Serve a bundle over HTTP."),
+    "serve-gunicorn": Entry("bentoml.cli.serve_gunicorn", "Serve a bundle over HTTP (0.13's name)."),
+}
+
+commandline_interface = LazyGroup(
+    _COMMANDS, name="bentoml-cli", help="Save, manage and serve machine-learning models."
+)
+click.version_option(__version__, prog_name="bentoml")(commandline_interface)
+
+
+def main() -> None:
+    """Entry point of the console script and of `python -m bentoml`."""
+    commandline_interface(prog_name="bentoml")

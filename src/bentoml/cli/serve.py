@@ -1,0 +1,42 @@
+"""`bentoml serve`: a model server for development, or in front of users."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+from typing import Any
+
+import click
+
+from bentoml.exceptions import CLIException
+
+from .command import Command
+from .options import bento_argument, locate
+from .serve_options import serve_options, start_server
+
+logger = logging.getLogger("bentoml.cli")
+
+
+def command(bundle: Path | None = None) -> click.Command:
+    @click.command(cls=Command)
+    @bento_argument(bundle)
+    @serve_options
+    @click.option("--reload", is_flag=True, help="Load the bundle anew when one of its files changes.")
+    @click.option(
+        "--run-with-ngrok", is_flag=True, envvar="BENTOML_ENABLE_NGROK", help="No longer supported."
+    )
+    def serve(
+        yatai_url: str | None, reload: bool, run_with_ngrok: bool, bento: str | None = None, **options: Any
+    ) -> None:
+        """Serve the APIs of a bundle over HTTP.
+
+        BENTO is a bundle's directory or its NAME:VERSION; the version may be `latest`.
+        """
+        if run_with_ngrok:
+            raise CLIException(
+                "--run-with-ngrok is not supported: this version downloads no programs. "
+                "Run `ngrok http PORT` beside the server."
+            )
+        start_server(locate(bento, bundle, yatai_url), options, reload=reload)
+
+    return serve

@@ -1,0 +1,34 @@
+"""`bentoml serve-gunicorn`: the production command of 0.13, on the same server as `serve`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from .command import Command
+from .options import bento_argument, locate
+from .serve_options import serve_options, start_server
+
+
+def command(bundle: Path | None = None) -> click.Command:
+    @click.command("serve-gunicorn", cls=Command, failed_name="serve_gunicorn")
+    @bento_argument(bundle)
+    @serve_options
+    @click.option(
+        "--microbatch-workers",
+        type=click.IntRange(min=1),
+        envvar="BENTOML_MICROBATCH_WORKERS",
+        help="Accepted for compatibility: one front process feeds all workers.",
+    )
+    def serve_gunicorn(
+        yatai_url: str | None, microbatch_workers: int | None, bento: str | None = None, **options: Any
+    ) -> None:
+        """Serve the APIs of a bundle over HTTP (the same server as `serve`).
+
+        BENTO is a bundle's directory or its NAME:VERSION; the version may be `latest`.
+        """
+        start_server(locate(bento, bundle, yatai_url), options)
+
+    return serve_gunicorn

@@ -1,0 +1,1 @@
+"""Managing saved bundles from Python; the client works on the local repository."""

@@ -1,0 +1,172 @@
+"""The `repository` half of the client: 0.13's methods, on the local repository."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from bentoml.exceptions import BentoMLException, InvalidArgument
+from bentoml.repository.base import DEFAULT_LIST_LIMIT, BundleRecord
+from bentoml.tags import Tag
+
+from .records import Bento, as_bento
+
+if TYPE_CHECKING:
+    from bentoml.repository.local import LocalRepository
+    from bentoml.service import BentoService
+
+logger = logging.getLogger("bentoml.yatai")
+
+_Records = list[BundleRecord]  # below, `list` is the method of that name
+
+
+class RepositoryClient:
+    """Saved bundles: find, load, add, copy and delete them."""
+
+    def __init__(self, repository: LocalRepository) -> None:
+        self._repository = repository
+
+    def upload(
+        self, bento_service: BentoService, version: str | None = None, labels: Mapping[str, str] | None = None
+    ) -> str:
+        """Save a service; returns the location. Raises `AlreadyExists`."""
+        return str(self._repository.save(bento_service, version=version, labels=labels))
+
+    def upload_from_dir(
+        self, saved_bento_path: str | os.PathLike[str], labels: Mapping[str, str] | None = None
+    ) -> str:
+        """Add a copy of a bundle directory; returns the location. Raises `AlreadyExists`."""
+        return str(self._repository.add_directory(Path(saved_bento_path), labels))
+
+    def get(self, bento: str) -> Bento:
+        """One bundle by `name:version`. Raises `NotFound`, `InvalidArgument`."""
+        return as_bento(self.record(bento))
+
+    def list(
+        self,
+        bento_name: str | None = None,
+        offset: int | None = None,
+        limit: int | None = None,
+        order_by: str | None = None,
+        ascending_order: bool | None = None,
+        labels: str | None = None,
+    ) -> list[Bento]:
+        """Bundles matching a name and a label query, newest first; at most 40 unless `limit` is given."""
+        found = self.records(bento_name, offset, limit, order_by, ascending_order, labels)
+        return [as_bento(record) for record in found]
+
+    def load(self, bento: str | os.PathLike[str]) -> BentoService:
+        """Load a service by `name:version` (or `name:latest`), or from a bundle directory."""
+        from bentoml.bundle.load import load_from_dir  # noqa: PLC0415 - executes bundles; listing must not
+
+        service: BentoService = load_from_dir(self.resolve(os.fspath(bento)))
+        return service
+
+    def delete(
+        self,
+        bento_tag: str | None = None,
+        labels: str | None = None,
+        bento_name: str | None = None,
+        bento_version: str | None = None,
+        prune: bool = False,
+        require_confirm: bool = False,
+    ) -> None:
+        """Delete one bundle, the bundles of a name, those matching a label query, or (`prune`) all.
+
+        Failures of single bundles are logged and the others still deleted.
+
+        Raises:
+            InvalidArgument: nothing is named, or too much.
+            NotFound: the one bundle that was named does not exist.
+        """
+        if bento_tag is not None and (bento_name is not None or bento_version is not None):
+            raise InvalidArgument("Too much arguments: give bento_tag, or bento_name and bento_version.")
+        if bento_version is not None:
+            if bento_name is None:
+                raise InvalidArgument(f"bento_version '{bento_version}' needs a bento_name.")
+            bento_tag = f"{bento_name}:{bento_version}"
+        if prune:
+            self.delete_matching(require_confirm=require_confirm)
+        elif bento_tag is not None:
+            self.delete_tag(bento_tag, require_confirm=require_confirm)
+        elif bento_name is not None or labels is not None:
+            self.delete_matching(bento_name, labels=labels, require_confirm=require_confirm)
+        else:
+            raise InvalidArgument("Name what to delete: a tag, a name, labels, or prune=True for everything.")
+
+    def download_to_directory(self, bento: Bento | BundleRecord, target_dir: str | os.PathLike[str]) -> None:
+        """Copy a bundle's files to `target_dir`, which must not exist."""
+        from bentoml.bundle.load import safe_retrieve  # noqa: PLC0415
+
+        safe_retrieve(self.resolve(bento.tag), Path(target_dir))
+
+    def retrieve(self, bento: str, target_dir: str | os.PathLike[str]) -> None:
+        """Copy the bundle `name:version` to `target_dir`, which must not exist."""
+        self.download_to_directory(self.record(bento), target_dir)
+
+    def record(self, bento: str) -> BundleRecord:
+        """As `get`, without the attribute view."""
+        if ":" not in bento:
+            raise InvalidArgument(
+                "BentoService name or version is missing. Please provide in the format of name:version"
+            )
+        tag = Tag.parse(bento)
+        return self._repository.get(tag.name, tag.version)
+
+    def records(
+        self,
+        bento_name: str | None = None,
+        offset: int | None = None,
+        limit: int | None = None,
+        order_by: str | None = None,
+        ascending_order: bool | None = None,
+        labels: str | None = None,
+    ) -> _Records:
+        """As `list`, without the attribute view."""
+        return self._repository.list(
+            bento_name,
+            labels,
+            offset=offset or 0,
+            limit=limit or DEFAULT_LIST_LIMIT,
+            order_by=order_by or "created_at",
+            ascending=bool(ascending_order),
+        )
+
+    def resolve(self, bento: str) -> Path:
+        """The directory of a bundle given as a directory or `name:version`; see `LocalRepository`."""
+        return self._repository.resolve(bento)
+
+    def delete_tag(self, bento: str, *, require_confirm: bool) -> int:
+        """Delete one bundle; returns 1 if that failed. Raises `NotFound` if there is none."""
+        logger.info("Deleting saved Bento bundle %s", bento)
+        return self._delete(self.record(bento), require_confirm)
+
+    def delete_matching(
+        self, name: str | None = None, *, labels: str | None = None, require_confirm: bool
+    ) -> int:
+        """Delete all bundles of a name and a label query; returns how many could not be deleted."""
+        if name is None and labels is None:
+            logger.info("Deleting all BentoML saved bundles.")
+        else:
+            with_name = f" with name: {name}" if name is not None else ""
+            with_labels = f" with labels match to {labels}" if labels is not None else ""
+            logger.info("Deleting saved Bento bundles%s%s", with_name, with_labels)
+        found = self._repository.list(name, labels)
+        return sum(self._delete(record, require_confirm) for record in found)
+
+    def _delete(self, record: BundleRecord, require_confirm: bool) -> int:
+        if require_confirm:
+            import click  # noqa: PLC0415 - only to ask
+
+            if not click.confirm(f"Permanently delete {record.tag}?"):
+                return 0
+        try:
+            self._repository.delete(record.name, record.version)
+        except BentoMLException as err:
+            logger.error("Failed to delete %s - %s", record.tag, err)
+            return 1
+        logger.info("Deleted %s", record.tag)
+        return 0
