@@ -12,8 +12,8 @@ import argparse
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, ClassVar, NamedTuple
 
-from ..exceptions import BadInput
-from ..types import (
+from bentoml.exceptions import BadInput
+from bentoml.types import (
     AwsLambdaEvent,
     HTTPHeaders,
     HTTPRequest,
@@ -23,6 +23,7 @@ from ..types import (
     RequestHead,
     error_reply,
 )
+
 from . import cli_input, lambda_input
 from .limits import DEFAULT_LIMITS, DecodeLimits
 

@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ..exceptions import APIDeprecated
-from ..types import (
+from bentoml.exceptions import APIDeprecated
+from bentoml.types import (
     AwsLambdaEvent,
     HTTPHeaders,
     HTTPResponse,
@@ -22,6 +22,7 @@ from ..types import (
     ReplyHead,
     error_reply,
 )
+
 from .cli_output import print_reply
 
 LEGACY_OUTPUT_METHODS = ("pack_user_func_return_value", "to_http_response")

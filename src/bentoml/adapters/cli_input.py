@@ -7,8 +7,8 @@ import codecs
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from ..exceptions import InvalidArgument
-from ..types import EMPTY_HEAD, Payload, RequestHead
+from bentoml.exceptions import InvalidArgument
+from bentoml.types import EMPTY_HEAD, Payload, RequestHead
 
 
 def add_input_flags(parser: argparse.ArgumentParser) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 
-from ..types import Reply
+from bentoml.types import Reply
 
 
 def print_reply(reply: Reply, output: str = "json") -> int:

@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import codecs
 import zlib
+from typing import NamedTuple
 
-from ..exceptions import BadInput, PayloadTooLarge, UnsupportedMediaType
-from ..types import Payload, RequestHead
+from bentoml.exceptions import BadInput, PayloadTooLarge, UnsupportedMediaType
+from bentoml.types import Payload, RequestHead
+
 from .limits import DecodeLimits
 from .multipart import Part, parse_form
 
@@ -94,18 +96,42 @@ def decode_text(data: bytes, charset: str | None) -> str:
     return text.removeprefix("\ufeff")
 
 
+class TextSource(NamedTuple):
+    """Where the text of a request lies: its bytes, charset, media type and file name."""
+
+    data: bytes
+    charset: str | None
+    content_type: str
+    name: str
+
+    def utf8(self) -> bytes:
+        """UTF-8 bytes without a byte order mark, not yet checked to be UTF-8."""
+        if codec_of(self.charset) == "utf-8":
+            return self.data.removeprefix(codecs.BOM_UTF8)
+        return decode_text(self.data, self.charset).encode("utf-8", "surrogatepass")
+
+    def text(self) -> str:
+        return decode_text(self.data, self.charset)
+
+
 def read_text(payload: Payload, limits: DecodeLimits) -> str:
     """The body as text; of a form, its one file. Raises `BadInput` and its subclasses."""
-    data, charset = _text_source(payload, limits)
-    return decode_text(data, charset)
+    return text_source(payload, limits).text()
 
 
-def read_utf8(payload: Payload, limits: DecodeLimits) -> bytes:
-    """The body as UTF-8 bytes without a byte order mark, not yet checked to be UTF-8."""
-    data, charset = _text_source(payload, limits)
-    if codec_of(charset) == "utf-8":
-        return data.removeprefix(codecs.BOM_UTF8)
-    return decode_text(data, charset).encode("utf-8", "surrogatepass")
+def text_source(payload: Payload, limits: DecodeLimits) -> TextSource:
+    """The body, or the one file of a form. Raises `BadInput` and its subclasses."""
+    head = payload.head
+    if head.is_plain:
+        return TextSource(payload.body, head.charset, head.content_type, payload.name)
+    if not is_multipart(head):
+        return TextSource(read_body(payload, limits), head.charset, head.content_type, payload.name)
+    files = [part for part in read_form(payload, limits) if part.is_file]
+    if len(files) != 1:
+        raise BadInput(f"The form must have one text file at a time; it has {len(files)}")
+    part = files[0]
+    kind = part.content_type.partition(";")[0].strip().lower()
+    return TextSource(part.data, part.charset, kind, part.filename or "")
 
 
 def read_form(payload: Payload, limits: DecodeLimits) -> list[Part]:
@@ -115,15 +141,3 @@ def read_form(payload: Payload, limits: DecodeLimits) -> list[Part]:
 
 def is_multipart(head: RequestHead) -> bool:
     return head.content_type.startswith("multipart/")
-
-
-def _text_source(payload: Payload, limits: DecodeLimits) -> tuple[bytes, str | None]:
-    head = payload.head
-    if head.is_plain:
-        return payload.body, head.charset
-    if not is_multipart(head):
-        return read_body(payload, limits), head.charset
-    files = [part for part in read_form(payload, limits) if part.is_file]
-    if len(files) != 1:
-        raise BadInput(f"accepts one text file at a time; this form has {len(files)} files")
-    return files[0].data, files[0].charset

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from ..types import Reply, ReplyHead
+from bentoml.types import Reply, ReplyHead
+
 from .base_output import BaseOutputAdapter
 
 _JSON = ReplyHead(200, "application/json")

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from ..types import Reply
+from bentoml.types import Reply
+
 from .base_output import BaseOutputAdapter
 from .dataframe_output import DataframeOutput, is_tabular
 from .json_output import JsonOutput

@@ -17,7 +17,8 @@ from collections.abc import Sequence
 from itertools import accumulate, chain
 from typing import Any
 
-from ..exceptions import BadInput
+from bentoml.exceptions import BadInput
+
 from .limits import DecodeLimits
 
 INVALID = "Not a valid JSON format"

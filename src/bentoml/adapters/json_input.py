@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from operator import itemgetter
 from typing import Any
 
-from ..types import InferenceTask, Payload
-from .content import read_utf8
+from bentoml.types import InferenceTask, Payload
+
+from .content import text_source
 from .json_codec import loads, loads_many
 from .string_input import StringInput
 
@@ -23,7 +24,7 @@ class JsonInput(StringInput):
     """
 
     def decode(self, payload: Payload) -> Any:
-        return loads(read_utf8(payload, self.limits), self.limits)
+        return loads(text_source(payload, self.limits).utf8(), self.limits)
 
     def decode_many(self, payloads: Sequence[Payload]) -> list[Any]:
         if type(self).decode is JsonInput.decode and all(head.is_plain for head in set(map(_HEAD, payloads))):

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from itertools import repeat
 from typing import Any
 
-from ..types import Reply, ReplyHead, error_reply
+from bentoml.types import Reply, ReplyHead, error_reply
+
 from .base_output import BaseOutputAdapter
 from .json_codec import dumps, dumps_many
 

@@ -7,8 +7,8 @@ import binascii
 from collections.abc import Mapping
 from typing import Any
 
-from ..exceptions import BadInput
-from ..types import AwsLambdaEvent, Payload, RequestHead
+from bentoml.exceptions import BadInput
+from bentoml.types import AwsLambdaEvent, Payload, RequestHead
 
 _FRAMING = frozenset({"content-length", "transfer-encoding"})
 

@@ -11,8 +11,9 @@ import re
 from typing import Any, NamedTuple
 from urllib.parse import unquote
 
-from ..exceptions import BadInput, PayloadTooLarge
-from ..types import content_type_parameter
+from bentoml.exceptions import BadInput, PayloadTooLarge
+from bentoml.types import content_type_parameter
+
 from .limits import DecodeLimits
 
 MAX_BOUNDARY = 70  # RFC 2046

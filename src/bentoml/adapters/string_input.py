@@ -6,7 +6,8 @@ import argparse
 from collections.abc import Iterator
 from typing import Any
 
-from ..types import InferenceTask, Payload
+from bentoml.types import InferenceTask, Payload
+
 from . import cli_input
 from .base_input import BaseInputAdapter
 from .content import read_text

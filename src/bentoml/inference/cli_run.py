@@ -8,14 +8,15 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 from typing import TYPE_CHECKING, TypeVar
 
-from ..adapters.base_input import is_foreign
-from ..adapters.cli_output import print_reply
-from ..exceptions import InvalidArgument
-from ..types import Reply
+from bentoml.adapters.base_input import is_foreign
+from bentoml.adapters.cli_output import print_reply
+from bentoml.exceptions import InvalidArgument
+from bentoml.types import Reply
+
 from .pipeline import Pipeline
 
 if TYPE_CHECKING:
-    from ..service.inference_api import InferenceAPI
+    from bentoml.service.inference_api import InferenceAPI
 
 T = TypeVar("T")
 

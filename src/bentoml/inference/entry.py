@@ -5,15 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from ..adapters.base_input import payload_of_request
-from ..adapters.base_output import response_of_reply, result_of_reply
-from ..types import AwsLambdaEvent, HTTPRequest, HTTPResponse, InferenceResult, InferenceTask
+from bentoml.adapters.base_input import payload_of_request
+from bentoml.adapters.base_output import response_of_reply, result_of_reply
+from bentoml.types import AwsLambdaEvent, HTTPRequest, HTTPResponse, InferenceResult, InferenceTask
+
 from .cli_run import run_cli
 from .lambda_event import handle_event
 from .pipeline import Pipeline
 
 if TYPE_CHECKING:
-    from ..service.inference_api import InferenceAPI
+    from bentoml.service.inference_api import InferenceAPI
 
 
 class ApiCalls:

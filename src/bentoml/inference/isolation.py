@@ -12,7 +12,8 @@ from collections import OrderedDict, deque
 from collections.abc import Callable, Sequence
 from time import monotonic
 
-from ..types import Payload, Reply
+from bentoml.types import Payload, Reply
+
 from .calls import Failure, Steps
 from .results import BATCH_FAILED, failure_reply
 

@@ -6,13 +6,14 @@ import base64
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from ..adapters.base_input import is_foreign
-from ..exceptions import BadInput
-from ..types import AwsLambdaEvent, Reply, error_reply
+from bentoml.adapters.base_input import is_foreign
+from bentoml.exceptions import BadInput
+from bentoml.types import AwsLambdaEvent, Reply, error_reply
+
 from .pipeline import Pipeline
 
 if TYPE_CHECKING:
-    from ..service.inference_api import InferenceAPI
+    from bentoml.service.inference_api import InferenceAPI
 
 
 def handle_event(

@@ -11,16 +11,17 @@ from collections.abc import Sequence
 from time import perf_counter
 from typing import TYPE_CHECKING, cast
 
-from ..adapters.base_input import overrides_legacy
-from ..adapters.limits import DEFAULT_LIMITS, DecodeLimits
-from ..types import InferenceTask, Payload, Reply
+from bentoml.adapters.base_input import overrides_legacy
+from bentoml.adapters.limits import DEFAULT_LIMITS, DecodeLimits
+from bentoml.types import InferenceTask, Payload, Reply
+
 from .calls import Failure, Steps, Times, drive, drive_async, log_failure
 from .isolation import Ledger, isolate
 from .results import Finisher, failure_reply
 from .roads import Road, TaskRoad, ValueRoad
 
 if TYPE_CHECKING:
-    from ..service.inference_api import InferenceAPI
+    from bentoml.service.inference_api import InferenceAPI
 
 __all__ = ["Pipeline", "Times"]
 

@@ -5,15 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from ..adapters.base_input import is_foreign
-from ..adapters.base_output import (
-    BaseOutputAdapter,
-    plain_reply,
-    reply_of_result,
-    result_of_reply,
-)
-from ..exceptions import BentoMLException
-from ..types import InferenceError, InferenceResult, InferenceTask, Reply, ReplyHead, error_reply
+from bentoml.adapters.base_input import is_foreign
+from bentoml.adapters.base_output import BaseOutputAdapter, plain_reply, reply_of_result, result_of_reply
+from bentoml.exceptions import BentoMLException
+from bentoml.types import InferenceError, InferenceResult, InferenceTask, Reply, ReplyHead, error_reply
+
 from .calls import logger
 
 _RETRYABLE = ReplyHead(500, "text/plain; charset=utf-8", (("Retry-After", "1"),))

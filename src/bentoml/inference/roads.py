@@ -12,14 +12,15 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Protocol
 
-from ..adapters.base_input import BaseInputAdapter, Group
-from ..exceptions import BentoMLException
-from ..types import HTTPRequest, InferenceTask, Payload, Reply, error_reply
+from bentoml.adapters.base_input import BaseInputAdapter, Group
+from bentoml.exceptions import BentoMLException
+from bentoml.types import HTTPRequest, InferenceTask, Payload, Reply, error_reply
+
 from .calls import Call, Failure, Steps, log_failure
 from .results import Finisher, discarded_reply, failure_reply
 
 if TYPE_CHECKING:
-    from ..service.inference_api import InferenceAPI
+    from bentoml.service.inference_api import InferenceAPI
 
 Outcome = list[Reply] | Failure
 
@@ -77,10 +78,7 @@ class ValueRoad:
 
     def attempt(self, items: Sequence[int], group: Group | None = None) -> Steps[Outcome]:
         try:
-            if group is None:
-                merged = self.adapter.merge([self.values[i] for i in items])
-            else:
-                merged = [group]
+            merged = self.adapter.merge([self.values[i] for i in items]) if group is None else [group]
         except Exception as err:
             return Failure(err)
         if len(merged) == 1:

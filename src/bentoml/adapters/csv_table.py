@@ -1,0 +1,85 @@
+"""CSV (RFC 4180) of one request to a typed table.
+
+The first line is always the header, blank lines are skipped, and a row of another width is an
+error. Every column gets its type from its own request: integers, numbers, true/false, else text;
+an empty field and the usual spellings of a missing value are null.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Callable, Sequence, Set
+from typing import Any
+
+from bentoml.exceptions import BadInput
+
+from .table import Label, Table, from_rows
+
+# fmt: off
+MISSING = frozenset({
+    "", "NA", "N/A", "n/a", "NaN", "nan", "-NaN", "-nan", "NULL", "null", "None", "<NA>", "#N/A",
+    "#NA", "#N/A N/A", "1.#IND", "-1.#IND", "1.#QNAN", "-1.#QNAN",
+})
+_TRUE = frozenset({"True", "TRUE", "true"})
+_FALSE = frozenset({"False", "FALSE", "false"})
+# fmt: on
+
+
+def read_csv(text: str, keep_text: Set[Label] = frozenset()) -> Table:
+    """The table in `text`.
+
+    Args:
+        text: the whole body.
+        keep_text: columns, by name or position, whose fields stay as they were written.
+
+    Raises:
+        BadInput: not CSV, no data row, or rows of different widths.
+    """
+    try:
+        rows = [row for row in csv.reader(io.StringIO(text, newline=""), strict=True) if row]
+    except csv.Error as err:
+        raise BadInput(f"not valid CSV: {err}") from err
+    if len(rows) < 2:
+        raise BadInput("expected a CSV header line and one or more rows")
+    table = from_rows(rows[1:], rows[0])
+    strict = "_" in text or not text.isascii()
+    columns = [
+        _kept(cells) if name in keep_text or place in keep_text else typed(cells, strict=strict)
+        for place, (name, cells) in enumerate(zip(table.names, table.columns, strict=True))
+    ]
+    return table._replace(columns=columns)
+
+
+def typed(cells: Sequence[str], *, strict: bool) -> Sequence[Any]:
+    """Values of one column.
+
+    Args:
+        strict: some field has characters that Python's number syntax allows and CSV's does not.
+    """
+    if strict and not all(cell.isascii() and "_" not in cell for cell in cells):
+        return _kept(cells)
+    numbers = _converted(int, cells)
+    if numbers is not None:
+        return numbers
+    present = [cell for cell in cells if cell not in MISSING]
+    found = _converted(float, present)
+    if found is None and set(present) <= _TRUE | _FALSE:
+        found = [cell in _TRUE for cell in present]
+    if found is None:
+        return _kept(cells)
+    if len(present) == len(cells):
+        return found
+    values = iter(found)
+    return [None if cell in MISSING else next(values) for cell in cells]
+
+
+def _converted(number: Callable[[str], Any], cells: Sequence[str]) -> list[Any] | None:
+    try:
+        return list(map(number, cells))
+    except ValueError:
+        return None
+
+
+def _kept(cells: Sequence[str]) -> Sequence[Any]:
+    return cells if MISSING.isdisjoint(cells) else [None if cell in MISSING else cell for cell in cells]

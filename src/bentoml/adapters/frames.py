@@ -1,0 +1,68 @@
+"""Tables of several requests to one data frame: one array per column, or one block for all."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from itertools import chain
+from typing import Any, NamedTuple
+
+from .declared import make_column
+from .table import BOOL, FLOAT, INT, MIXED, Label, Table
+
+_DTYPES = {INT: "int64", FLOAT: "float64", BOOL: "bool"}
+
+
+class TypedTable(NamedTuple):
+    """A decoded request.
+
+    Attributes:
+        table: its columns.
+        kinds: per column, a kind of `table` or the name of its declared type. Only requests with
+            equal names and kinds share a frame.
+    """
+
+    table: Table
+    kinds: tuple[str, ...]
+
+
+def build_frame(tables: Sequence[Table], kinds: Sequence[str], declared: Mapping[Label, Any]) -> Any:
+    """One `pandas.DataFrame` with the rows of all `tables`, which have equal names and kinds.
+
+    Nulls become NaN. The index counts from 0 over all rows.
+    """
+    import numpy  # noqa: PLC0415
+    import pandas  # noqa: PLC0415
+
+    names = tables[0].names
+    columns = tables[0].columns if len(tables) == 1 else _joined(tables)
+    if not declared and len(set(kinds)) == 1 and kinds[0] in _DTYPES:
+        block = numpy.array(columns, dtype=_DTYPES[kinds[0]])
+        return pandas.DataFrame(block.T, columns=list(names), copy=False)
+    made = {
+        place: make_column(values, declared[name]) if name in declared else _column(values, kind)
+        for place, (name, values, kind) in enumerate(zip(names, columns, kinds, strict=True))
+    }
+    frame = pandas.DataFrame(made)
+    frame.columns = pandas.Index(list(names))
+    return frame
+
+
+def _joined(tables: Sequence[Table]) -> list[Sequence[Any]]:
+    width = range(len(tables[0].names))
+    return [list(chain.from_iterable(table.columns[place] for table in tables)) for place in width]
+
+
+def _column(values: Sequence[Any], kind: str) -> Any:
+    import numpy  # noqa: PLC0415
+    import pandas  # noqa: PLC0415
+
+    dtype = _DTYPES.get(kind)
+    if dtype is not None:
+        return numpy.array(values, dtype=dtype)
+    missing = float("nan")
+    cells = [missing if value is None else value for value in values]
+    if kind == MIXED:
+        column = numpy.empty(len(cells), dtype=object)
+        column[:] = cells
+        return pandas.Series(column, dtype=object)
+    return pandas.Series(cells)
