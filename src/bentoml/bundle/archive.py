@@ -1,0 +1,204 @@
+"""Bundles as `.tar.gz`: packing one, and taking one apart that may be hostile.
+
+Only regular files and directories come out, into a fresh private directory, with count, size and
+ratio limited while reading. Anything else refuses the archive as a whole and leaves nothing behind.
+"""
+
+from __future__ import annotations
+
+import gzip
+import io
+import os
+import shutil
+import tarfile
+import tempfile
+import unicodedata
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any
+
+from bentoml.exceptions import BundleCorrupted
+
+_CHUNK = 1 << 20
+_MAX_NAME_CHARS = 1024
+_MAX_COMPONENT_BYTES = 255
+_MAX_HEADER_BYTES = 1 << 20
+_RATIO_APPLIES_ABOVE_BYTES = 16 << 20
+_RESERVED_CHARACTERS = frozenset('\\:*?"<>|')
+
+
+@dataclass(frozen=True, slots=True)
+class ArchiveLimits:
+    """Most entries, most bytes after decompression, most bytes out for one byte in."""
+
+    entries: int = 100_000
+    unpacked_bytes: int = 20 << 30
+    ratio: int = 200
+
+
+def extract_archive(stream: IO[bytes], parent: Path, limits: ArchiveLimits | None = None) -> Path:
+    """Unpack a tar archive (plain or gzip) into a new directory below `parent`, mode 0700.
+
+    Returns:
+        The directory that holds `bentoml.yml`: the new one, or the single folder inside it.
+
+    Raises:
+        BundleCorrupted: no archive, or one with links, special files, unsafe or double names, or over
+            a limit; the new directory is removed.
+    """
+    target = Path(tempfile.mkdtemp(prefix="bentoml-bundle-", dir=parent))
+    try:
+        _extract(stream, target, limits or ArchiveLimits())
+        return _find_root(target)
+    except (tarfile.TarError, EOFError, zlib.error, gzip.BadGzipFile, ValueError) as err:
+        shutil.rmtree(target, ignore_errors=True)
+        raise BundleCorrupted(f"The archive cannot be read: {err}") from err
+    except BaseException:
+        shutil.rmtree(target, ignore_errors=True)
+        raise
+
+
+def pack_archive(bundle: Path, stream: IO[bytes], root: str) -> None:
+    """Write `bundle` as `.tar.gz` with all members below `root`; the same files give the same bytes."""
+    with (
+        gzip.GzipFile(fileobj=stream, mode="wb", mtime=0, filename="") as zipped,
+        tarfile.open(fileobj=zipped, mode="w", format=tarfile.PAX_FORMAT) as archive,
+    ):
+        for file in _files_of(bundle):
+            info = tarfile.TarInfo(f"{root}/{file.relative_to(bundle).as_posix()}")
+            info.size = file.stat().st_size
+            info.mode = 0o755 if os.access(file, os.X_OK) else 0o644
+            with file.open("rb") as source:
+                archive.addfile(info, source)
+
+
+def _files_of(bundle: Path) -> Iterator[Path]:
+    for file in sorted(bundle.rglob("*")):
+        if file.is_symlink():
+            raise BundleCorrupted(f"'{file}' is a link; a bundle holds regular files only")
+        if file.is_file() and "__pycache__" not in file.parts:
+            yield file
+
+
+def _extract(stream: IO[bytes], target: Path, limits: ArchiveLimits) -> None:
+    seen: dict[str, str] = {}
+    with tarfile.open(
+        fileobj=_Capped(stream, limits), mode="r|", tarinfo=_Member, errors="strict"
+    ) as archive:
+        for count, member in enumerate(archive):
+            if count >= limits.entries:
+                raise BundleCorrupted(f"The archive has more than {limits.entries} entries")
+            parts = _safe_parts(member.name)
+            if parts:
+                _note_name(parts, member.isdir(), seen)
+                _write_member(archive, member, target.joinpath(*parts))
+
+
+def _write_member(archive: tarfile.TarFile, member: tarfile.TarInfo, path: Path) -> None:
+    if member.isdir():
+        path.mkdir(parents=True, exist_ok=True)
+        return
+    if member.type not in (tarfile.REGTYPE, tarfile.AREGTYPE) or member.issparse():
+        raise BundleCorrupted(f"The archive's entry '{member.name[:128]}' is not a regular file or directory")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    source = archive.extractfile(member)
+    assert source is not None  # regular files always have content
+    with open(path, "xb") as file:
+        shutil.copyfileobj(source, file, _CHUNK)
+    if path.stat().st_size != member.size:
+        raise BundleCorrupted(f"The archive ends inside '{member.name[:128]}'")
+    path.chmod(0o755 if member.mode & 0o100 else 0o644)
+
+
+def _safe_parts(name: str) -> tuple[str, ...]:
+    """The components of an entry's name; it is refused, never repaired."""
+    shown = name[:128].encode("unicode_escape").decode()
+    bad_character = any(c in _RESERVED_CHARACTERS or unicodedata.category(c) in ("Cc", "Cs") for c in name)
+    if len(name) > _MAX_NAME_CHARS or bad_character or name.startswith("/"):
+        raise BundleCorrupted(f"The archive's entry '{shown}' has a name that is not safe on every system")
+    parts = tuple(part for part in name.split("/") if part not in ("", "."))
+    if ".." in parts or any(len(os.fsencode(part)) > _MAX_COMPONENT_BYTES for part in parts):
+        raise BundleCorrupted(
+            f"The archive's entry '{shown}' leads out of the archive or has too long a part"
+        )
+    return parts
+
+
+def _note_name(parts: tuple[str, ...], is_directory: bool, seen: dict[str, str]) -> None:
+    """Refuse a second entry of one name, names that differ by case only, and file-as-folder."""
+    for depth in range(1, len(parts) + 1):
+        path = "/".join(parts[:depth])
+        is_folder = is_directory or depth < len(parts)
+        kind = f"folder {path}" if is_folder else f"file {path}"
+        key = unicodedata.normalize("NFC", path).casefold()
+        before = seen.get(key)
+        if before is not None and (before != kind or not is_folder):
+            raise BundleCorrupted(f"The archive has two entries for '{path[:128]}'")
+        seen[key] = kind
+
+
+def _find_root(target: Path) -> Path:
+    if (target / "bentoml.yml").is_file():
+        return target
+    entries = list(target.iterdir())
+    if len(entries) == 1 and (entries[0] / "bentoml.yml").is_file():
+        return entries[0]
+    raise BundleCorrupted(
+        "The archive holds no bundle: 'bentoml.yml' is neither at its top nor in its only folder"
+    )
+
+
+class _Member(tarfile.TarInfo):
+    """Header blocks that name other entries are read whole by tarfile, so their size is checked first."""
+
+    def _proc_member(self, archive: Any) -> Any:
+        extended = (tarfile.XHDTYPE, tarfile.XGLTYPE, tarfile.SOLARIS_XHDTYPE)
+        if self.size < 0 or (
+            self.type in (*extended, tarfile.GNUTYPE_LONGNAME, tarfile.GNUTYPE_LONGLINK)
+            and self.size > _MAX_HEADER_BYTES
+        ):
+            raise BundleCorrupted("The archive has a header block of an impossible size")
+        return super()._proc_member(archive)  # type: ignore[misc]
+
+
+class _Capped(io.RawIOBase):
+    """Decompressed bytes of a stream, refused beyond the size and ratio limits."""
+
+    def __init__(self, stream: IO[bytes], limits: ArchiveLimits) -> None:
+        self._raw = _Counted(stream)
+        buffered = io.BufferedReader(self._raw, _CHUNK)
+        is_gzip = buffered.peek(2)[:2] == b"\x1f\x8b"
+        self._stream: Any = gzip.GzipFile(fileobj=buffered) if is_gzip else buffered
+        self._limits = limits
+        self._out = 0
+
+    def readable(self) -> bool:
+        return True
+
+    def read(self, size: int = -1) -> bytes:
+        data: bytes = self._stream.read(size if size >= 0 else _CHUNK)
+        self._out += len(data)
+        if self._out > self._limits.unpacked_bytes:
+            raise BundleCorrupted(f"The archive unpacks to more than {self._limits.unpacked_bytes} bytes")
+        if self._out > _RATIO_APPLIES_ABOVE_BYTES and self._out > self._limits.ratio * max(
+            self._raw.count, 1
+        ):
+            raise BundleCorrupted(f"The archive unpacks to more than {self._limits.ratio} times its size")
+        return data
+
+
+class _Counted(io.RawIOBase):
+    def __init__(self, stream: IO[bytes]) -> None:
+        self._stream = stream
+        self.count = 0
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        data = self._stream.read(len(buffer))
+        buffer[: len(data)] = data
+        self.count += len(data)
+        return len(data)

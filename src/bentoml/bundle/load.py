@@ -1,0 +1,177 @@
+"""A folder becomes a service again: check, then import, then load the artifacts.
+
+Nothing of a bundle is executed before its manifest was verified. What a loaded service needs stays
+on disk for as long as the process lives (lazily read models, static content), also when the bundle
+came from a URL.
+"""
+
+from __future__ import annotations
+
+import logging
+import platform
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from bentoml import __version__
+from bentoml.exceptions import BentoMLConfigException, BentoMLException, InvalidArgument
+
+from .descriptor import BundleDescriptor, read_descriptor
+from .layout import BundleLayout
+from .manifest import Manifest, verify_manifest
+from .modules import BundleModules
+
+if TYPE_CHECKING:
+    from bentoml.service import BentoService
+    from bentoml.service.inference_api import InferenceAPI
+
+logger = logging.getLogger("bentoml")
+
+
+@dataclass(frozen=True, slots=True)
+class LoadedBundle:
+    """A bundle whose module was imported; artifacts load when the class is instantiated."""
+
+    service_class: type[Any]
+    modules: BundleModules
+    descriptor: BundleDescriptor
+
+
+_loaded: dict[tuple[str, str], LoadedBundle] = {}
+
+
+def load_from_dir(path: str | Path, *, verify: bool = True) -> BentoService:
+    """Load a saved bundle: a directory, a pip-installed bundle package, or the URL of a `.tar.gz`.
+
+    Args:
+        path: local directory, or `http(s)://`, `s3://`, `gs://` URL.
+        verify: compare every file with the manifest first. Switch it off only where the same
+            process tree did so just before.
+
+    Raises:
+        BentoMLException: no bundle there.
+        BundleCorrupted: a file differs from the manifest, or `bentoml.yml` is malformed.
+        BentoMLConfigException: written by another major version of this library.
+    """
+    loaded = load_bundle(path, verify=verify)
+    with loaded.modules.active():
+        service: BentoService = loaded.service_class()
+    return service
+
+
+def load_service_class(path: str | Path, *, verify: bool = True) -> type[BentoService]:
+    """Like `load_from_dir`, but returns the class; instantiating it loads the artifacts."""
+    return load_bundle(path, verify=verify).service_class
+
+
+def load_service_api(path: str | Path, api_name: str | None = None) -> InferenceAPI:
+    """One API of a loaded bundle; the first one when no name is given."""
+    service = load_from_dir(path)
+    api: InferenceAPI = service.get_inference_api(api_name)
+    return api
+
+
+def safe_retrieve(path: str | Path, target_dir: str | Path) -> Path:
+    """Copy a verified bundle into `target_dir`, which must not exist yet; executes nothing.
+
+    Raises:
+        InvalidArgument: the target exists.
+    """
+    target = Path(target_dir).absolute()
+    if target.exists():
+        raise InvalidArgument(f"'{target}' exists already; give a directory that does not exist yet")
+    source = materialise(path)
+    read_descriptor(source)
+    verify_manifest(source)
+    shutil.copytree(source, target, symlinks=True, ignore=shutil.ignore_patterns("__pycache__"))
+    return target
+
+
+def materialise(path: str | Path) -> Path:
+    """The local directory of a bundle; a URL is fetched once and kept while the process lives."""
+    from .remote import fetch_bundle, is_remote  # noqa: PLC0415 - local bundles need neither
+
+    return fetch_bundle(str(path)) if is_remote(str(path)) else Path(path).absolute()
+
+
+def load_bundle(path: str | Path, *, verify: bool = True) -> LoadedBundle:
+    """Check and import a bundle; the same content in the same place is imported once."""
+    root = materialise(path)
+    descriptor = read_descriptor(root)
+    manifest = verify_manifest(root) if verify else None
+    key = (str(root.resolve()), _content_key(root, manifest))
+    loaded = _loaded.get(key)
+    if loaded is None:
+        check_compatible(descriptor)
+        loaded = _loaded[key] = _import(root, descriptor)
+    return loaded
+
+
+def _content_key(root: Path, manifest: Manifest | None) -> str:
+    from .manifest import file_sha256, read_manifest  # noqa: PLC0415 - keeps the import block readable
+
+    known = manifest or read_manifest(root)
+    return known.digest if known else file_sha256(root / "bentoml.yml")
+
+
+def _import(root: Path, descriptor: BundleDescriptor) -> LoadedBundle:
+    layout = BundleLayout(root, descriptor.name)
+    file = locate_module_file(layout, descriptor.module_file)
+    expected = layout.package.joinpath(*descriptor.module_name.split("."))
+    at_its_place = file in (expected.with_suffix(".py"), expected / "__init__.py")
+    modules = BundleModules(layout.package, None if at_its_place else {descriptor.module_name: file})
+    module = modules.import_module(descriptor.module_name)
+    service_class = _find_class(module, descriptor)
+    service_class._bento_service_bundle_path = str(root)
+    service_class._bento_service_bundle_version = descriptor.version
+    return LoadedBundle(service_class, modules, descriptor)
+
+
+def locate_module_file(layout: BundleLayout, module_file: str) -> Path:
+    """The service's module, under the inner folder or the root; either kind of separator is read.
+
+    Raises `BentoMLException` when it is not there or would lie outside the bundle.
+    """
+    parts = module_file.replace("\\", "/").split("/")
+    if all(part not in ("", ".", "..") and ":" not in part for part in parts):
+        for base in (layout.package, layout.path):
+            file = base.joinpath(*parts)
+            if file.is_file():
+                return file
+    raise BentoMLException(f"Can not locate module_file '{module_file}' in saved bundle '{layout.path}'")
+
+
+def _find_class(module: Any, descriptor: BundleDescriptor) -> type[Any]:
+    from bentoml.service import BentoService  # noqa: PLC0415 - only when a bundle is really loaded
+
+    named = getattr(module, descriptor.name, None)
+    if isinstance(named, type) and issubclass(named, BentoService):
+        return named
+    candidates = [value for value in vars(module).values() if isinstance(value, type)]
+    for cls in candidates:
+        if issubclass(cls, BentoService) and cls is not BentoService and cls.name == descriptor.name:
+            return cls
+    raise BentoMLException(
+        f"Module '{descriptor.module_name}' of the bundle has no BentoService named '{descriptor.name}'"
+    )
+
+
+def check_compatible(descriptor: BundleDescriptor) -> None:
+    """Warn about another library or Python version; raise for another major version of the library."""
+    saved = descriptor.bentoml_version
+    if saved and saved != __version__:
+        message = (
+            "Saved BentoService bundle version mismatch: loading BentoService bundle created with "
+            f"BentoML version {saved}, but loading from BentoML version {__version__}"
+        )
+        if saved.partition(".")[0].partition("+")[0] != __version__.partition(".")[0]:
+            raise BentoMLConfigException(message)
+        logger.warning(message)
+    if descriptor.python_version and descriptor.python_version != platform.python_version():
+        logger.warning(
+            "Saved BentoService Python version mismatch: loading BentoService bundle created with "
+            "Python version %s, but current environment version is %s.",
+            descriptor.python_version,
+            platform.python_version(),
+        )
