@@ -106,7 +106,7 @@ class PytorchLightningModelArtifact(BentoServiceArtifact):
         return self
 
     def load(self, path: str) -> PytorchLightningModelArtifact:
-        return self.pack(self._file(path))
+        return self.pack(load_module(import_package("torch", self), self._file(path)))
 
     def save(self, dst: str) -> None:
         if self._source is not None:

@@ -89,21 +89,22 @@ def check_declared(declared: Sequence[BentoServiceArtifact]) -> tuple[BentoServi
             "@bentoml.artifacts takes a list, as in @bentoml.artifacts([PickleArtifact('model')]), "
             f"not {declared!r}"
         )
-    seen: dict[str, str] = {}
     for artifact in declared:
         if not isinstance(artifact, BentoServiceArtifact):
             raise InvalidArgument(
                 "@bentoml.artifacts takes instances of artifact classes, such as "
                 f"PickleArtifact('model'), not {artifact!r}"
             )
-        first = seen.setdefault(file_stem(artifact.name).lower(), artifact.name)
-        if sum(a.name == artifact.name for a in declared) > 1:
+    names = [artifact.name for artifact in declared]
+    files: dict[str, str] = {}
+    for name in names:
+        if names.count(name) > 1:
             raise InvalidArgument(
-                f"Duplicated artifact name '{artifact.name}' detected; give each artifact its own name"
+                f"Duplicated artifact name '{name}' detected; give each artifact its own name"
             )
-        if first != artifact.name:
+        if files.setdefault(file_stem(name), name) != name:
             raise InvalidArgument(
-                f"Artifacts '{first}' and '{artifact.name}' would write the same files on some systems; "
+                f"Artifacts '{files[file_stem(name)]}' and '{name}' would write the same files; "
                 "give one of them another name"
             )
     return tuple(declared)
