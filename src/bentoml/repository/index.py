@@ -8,7 +8,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any, TypeVar
 
-from sqlalchemy import Connection, Select, delete, func, insert, select, update
+from sqlalchemy import Connection, Select, delete, false, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from bentoml.exceptions import AlreadyExists, InvalidArgument
@@ -16,7 +16,8 @@ from bentoml.tags import Tag
 
 from .base import DONE, BundleRecord
 from .engine import open_engine, run
-from .models import Bento, Label, utc_now
+from .models import bentos, utc_now
+from .models import labels as label_table
 from .schema import ensure_current
 from .selector import Selector
 
@@ -25,10 +26,10 @@ logger = logging.getLogger("bentoml.repository")
 T = TypeVar("T")
 _BENTO = "bento"
 _IDS_PER_QUERY = 500
-_ORDERS = {"created_at": Bento.id, "name": Bento.name}
+_ORDERS = {"created_at": bentos.c.id, "name": bentos.c.name}
 
-_live = Bento.deleted.is_(False)
-_finished = Bento.upload_status["status"].as_string() == DONE
+_live = bentos.c.deleted == false()
+_finished = bentos.c.upload_status["status"].as_string() == DONE
 
 
 class Index:
@@ -53,10 +54,10 @@ class Index:
 
     def find(self, tag: Tag) -> BundleRecord | None:
         """The finished bundle of that tag; `latest` is the one added last."""
-        wanted = [Bento.name == tag.name]
+        wanted = [bentos.c.name == tag.name]
         if not tag.is_latest:
-            wanted.append(Bento.version == tag.version)
-        query = _bundles().where(*wanted).order_by(Bento.id.desc()).limit(1)
+            wanted.append(bentos.c.version == tag.version)
+        query = _bundles().where(*wanted).order_by(bentos.c.id.desc()).limit(1)
         return next(iter(self._read(lambda connection: _records(connection, query))), None)
 
     def select(
@@ -72,10 +73,10 @@ class Index:
         """Finished bundles; see `Repository.list`."""
         if order_by not in _ORDERS:
             raise InvalidArgument(f"order_by is '{order_by}'; it must be one of {', '.join(_ORDERS)}.")
-        columns = [_ORDERS[order_by], Bento.id] if order_by == "name" else [Bento.id]
+        columns = [_ORDERS[order_by], bentos.c.id] if order_by == "name" else [bentos.c.id]
         query = _bundles().order_by(*(column if ascending else column.desc() for column in columns))
         if name is not None:
-            query = query.where(Bento.name == name)
+            query = query.where(bentos.c.name == name)
         if not selector.requirements:
             query = query.offset(offset).limit(-1 if limit is None else limit)
             return self._read(lambda connection: _records(connection, query))
@@ -88,20 +89,24 @@ class Index:
 
     def versions(self, name: str) -> list[str]:
         """Versions of finished bundles of one name, newest first."""
-        query = select(Bento.version).where(_live, _finished, Bento.name == name).order_by(Bento.id.desc())
+        query = (
+            select(bentos.c.version)
+            .where(_live, _finished, bentos.c.name == name)
+            .order_by(bentos.c.id.desc())
+        )
         return self._read(lambda connection: list(connection.scalars(query)))
 
     def names(self) -> list[str]:
         """Names that have a finished bundle."""
-        query = select(Bento.name).where(_live, _finished).distinct()
+        query = select(bentos.c.name).where(_live, _finished).distinct()
         return self._read(lambda connection: list(connection.scalars(query)))
 
     def has_sibling_in_other_case(self, tag: Tag) -> bool:
         """Whether a bundle exists whose name and version differ in upper and lower case at most."""
-        query = select(Bento.id).where(
+        query = select(bentos.c.id).where(
             _live,
-            func.lower(Bento.name) == tag.name.lower(),
-            func.lower(Bento.version) == tag.version.lower(),
+            func.lower(bentos.c.name) == tag.name.lower(),
+            func.lower(bentos.c.version) == tag.version.lower(),
         )
         return self._read(lambda connection: connection.scalar(query.limit(1))) is not None
 
@@ -120,14 +125,14 @@ class Index:
 
 
 def _bundles() -> Select[Any]:
-    return select(Bento.__table__).where(_live, _finished)
+    return select(bentos).where(_live, _finished)
 
 
 def _add(
     connection: Connection, tag: Tag, uri: str, metadata: Mapping[str, Any], labels: Mapping[str, str]
 ) -> None:
-    same = (Bento.name == tag.name, Bento.version == tag.version, _live)
-    connection.execute(update(Bento).where(*same, ~_finished).values(deleted=True))  # 0.13 crashed here
+    same = (bentos.c.name == tag.name, bentos.c.version == tag.version, _live)
+    connection.execute(update(bentos).where(*same, ~_finished).values(deleted=True))  # 0.13 crashed here
     values = {
         "name": tag.name,
         "version": tag.version,
@@ -139,7 +144,7 @@ def _add(
         "deleted": False,
     }
     try:
-        row_id = connection.execute(insert(Bento).values(values)).inserted_primary_key
+        row_id = connection.execute(insert(bentos).values(values)).inserted_primary_key
     except IntegrityError as err:
         raise already_exists(tag) from err
     assert row_id is not None
@@ -148,7 +153,7 @@ def _add(
         for key, value in labels.items()
     ]
     if rows:
-        connection.execute(insert(Label), rows)
+        connection.execute(insert(label_table), rows)
 
 
 def already_exists(tag: Tag) -> AlreadyExists:
@@ -160,10 +165,12 @@ def already_exists(tag: Tag) -> AlreadyExists:
 
 
 def _mark_deleted(connection: Connection, tag: Tag) -> bool:
-    same = (Bento.name == tag.name, Bento.version == tag.version, _live)
-    ids = list(connection.scalars(select(Bento.id).where(*same)))
-    connection.execute(update(Bento).where(Bento.id.in_(ids)).values(deleted=True))
-    connection.execute(delete(Label).where(Label.resource_type == _BENTO, Label.resource_id.in_(ids)))
+    same = (bentos.c.name == tag.name, bentos.c.version == tag.version, _live)
+    ids = list(connection.scalars(select(bentos.c.id).where(*same)))
+    connection.execute(update(bentos).where(bentos.c.id.in_(ids)).values(deleted=True))
+    connection.execute(
+        delete(label_table).where(label_table.c.resource_type == _BENTO, label_table.c.resource_id.in_(ids))
+    )
     return bool(ids)
 
 
@@ -175,7 +182,7 @@ def _records(connection: Connection, query: Select[Any]) -> list[BundleRecord]:
 
 
 def _select_by_labels(connection: Connection, query: Select[Any], selector: Selector) -> list[BundleRecord]:
-    ids = list(connection.scalars(query.with_only_columns(Bento.id)))
+    ids = list(connection.scalars(query.with_only_columns(bentos.c.id)))
     labels = _labels(connection, ids)
     wanted = {row_id for row_id in ids if selector.matches(labels.get(row_id, {}))}
     rows = (row for row in connection.execute(query) if row.id in wanted)
@@ -187,10 +194,10 @@ def _labels(connection: Connection, ids: Sequence[int]) -> dict[int, dict[str, s
     found: dict[int, dict[str, str]] = {}
     for start in range(0, len(ids), _IDS_PER_QUERY):
         part = ids[start : start + _IDS_PER_QUERY]
-        query = select(Label.resource_id, Label.key, Label.value).where(
-            Label.resource_type == _BENTO, Label.resource_id.in_(part)
+        query = select(label_table.c.resource_id, label_table.c.key, label_table.c.value).where(
+            label_table.c.resource_type == _BENTO, label_table.c.resource_id.in_(part)
         )
-        for row_id, key, value in connection.execute(query.order_by(Label.id)):
+        for row_id, key, value in connection.execute(query.order_by(label_table.c.id)):
             found.setdefault(row_id, {})[key] = value
     return found
 

@@ -18,7 +18,7 @@ from bentoml.exceptions import FailedPrecondition
 from . import durable
 from .engine import REPAIR_HINT, explain_errors, run
 from .locks import FileLock
-from .models import Base
+from .models import metadata
 
 HEAD = "5d1c07e9b2a4"
 KNOWN = ("a6b00ae45279", "719dd2aacc9a", "af18f0b83286", "370a2bf2e594", HEAD)  # oldest first
@@ -83,7 +83,7 @@ def create(engine: Engine, path: Path) -> None:
 
 
 def _create_tables(connection: Connection) -> None:
-    Base.metadata.create_all(connection)
+    metadata.create_all(connection)
     connection.execute(text("CREATE TABLE alembic_version (version_num VARCHAR(32) NOT NULL PRIMARY KEY)"))
     connection.execute(text("INSERT INTO alembic_version VALUES (:head)"), {"head": HEAD})
 

@@ -33,6 +33,6 @@ def get_yatai_client(yatai_url: str | None = None) -> YataiClient:
     if remote:
         raise FailedPrecondition(
             f"The Yatai server at '{remote}' cannot be used: this version of bentoml has no client for "
-            "remote servers. Leave out --yatai-url (yatai_url=, yatai.remote.url) to use the local repository."
+            "remote servers. Without --yatai-url (yatai_url=, yatai.remote.url) the local repository is used."
         )
     return YataiClient(RepositoryClient(open_repository(settings)))

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from alembic import context
 
-from bentoml.repository.models import Base
+from bentoml.repository.models import metadata
 
 context.configure(
     connection=context.config.attributes["connection"],
-    target_metadata=Base.metadata,
+    target_metadata=metadata,
     render_as_batch=True,
 )
 context.run_migrations()
