@@ -56,7 +56,8 @@ class ServerCollector(Collector):
         prefix: start of every name, `BENTOML_<ServiceName>`.
         service_version: value of the label of that name.
         apis: counters by API route.
-        pages: counters of the server's own paths, by path without its leading slash.
+        pages: counters of the server's own paths, by path without its leading slash; those nobody
+            asked for are left out.
         snapshot: gauges at this moment.
     """
 
@@ -71,7 +72,8 @@ class ServerCollector(Collector):
         self._prefix = prefix
         self._version = service_version
         self._apis = apis
-        self._all = {**pages, **apis}
+        asked = {name: stats for name, stats in pages.items() if stats.by_status}
+        self._all = {**apis, **asked}
         self._snapshot = snapshot
 
     def collect(self) -> Iterator[Metric]:

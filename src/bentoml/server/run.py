@@ -100,7 +100,7 @@ async def _serve(
         )
 
     generation = make_generation(0, path, descriptor)
-    state = ServerState(settings, hub, generation)
+    state = ServerState(settings, hub, generation, metrics_dir=directory)
     front = Front(build_app(state), settings, hub)
     front.generation = generation
     hub.set_routes(generation.routes())

@@ -31,10 +31,13 @@ class AwaitingSink:
 class ServerState:
     """The running server, as its web application sees it."""
 
-    def __init__(self, settings: Settings, hub: Hub, generation: Generation) -> None:
+    def __init__(
+        self, settings: Settings, hub: Hub, generation: Generation, metrics_dir: Path | None = None
+    ) -> None:
         self.settings = settings
         self.hub = hub
         self.generation = generation
+        self.metrics_dir = metrics_dir
         self.started_at = time()
 
     @property

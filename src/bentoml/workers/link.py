@@ -6,7 +6,7 @@ import asyncio
 import logging
 from collections.abc import Callable, Sequence
 from time import monotonic
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 
 from .channel import BUFFER_BYTES, Assembler
 from .frames import BEAT, REPLY, Answers, FrameError, kind_of, pack_call, pack_message, unpack_answers
@@ -53,9 +53,8 @@ class WorkerLink(asyncio.Protocol):
         self._transport: asyncio.Transport | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
-        transport.set_write_buffer_limits(high=16 * BUFFER_BYTES)
+        self._transport = cast(asyncio.Transport, transport)  # uvloop's is no subclass of it
+        self._transport.set_write_buffer_limits(high=16 * BUFFER_BYTES)
 
     def data_received(self, data: bytes) -> None:
         try:
