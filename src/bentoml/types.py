@@ -154,7 +154,7 @@ class RequestHead:
         """No content encoding, no charset but UTF-8, not multipart: the body can be parsed as it is."""
         return (
             self.content_encoding in ("", "identity")
-            and (self.charset or "utf-8").lower() in ("utf-8", "utf8")
+            and (self.charset is None or self.charset.lower() in ("utf-8", "utf8"))
             and not self.content_type.startswith("multipart/")
         )
 

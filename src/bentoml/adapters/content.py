@@ -128,7 +128,7 @@ def text_source(payload: Payload, limits: DecodeLimits) -> TextSource:
         return TextSource(read_body(payload, limits), head.charset, head.content_type, payload.name)
     files = [part for part in read_form(payload, limits) if part.is_file]
     if len(files) != 1:
-        raise BadInput(f"The form must have one text file at a time; it has {len(files)}")
+        raise BadInput(f"BentoML accepts one text file at a time, this form has {len(files)} files")
     part = files[0]
     kind = part.content_type.partition(";")[0].strip().lower()
     return TextSource(part.data, part.charset, kind, part.filename or "")

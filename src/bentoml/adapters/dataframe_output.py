@@ -80,7 +80,7 @@ def _spans(counts: Sequence[int]) -> list[tuple[int, int]]:
 
 def is_tabular(value: Any) -> bool:
     """Whether `value` is a data frame or a series, without importing pandas to find out."""
-    if not type(value).__module__.startswith("pandas."):
+    if type(value).__module__.partition(".")[0] != "pandas":
         return False
     return type(value).__name__ in ("DataFrame", "Series")
 

@@ -79,13 +79,12 @@ def check_depth(body: bytes, limit: int) -> None:
         return
     outside = body.replace(b"\\\\", b"").replace(b'\\"', b"").split(b'"')[::2]
     brackets = b"".join(outside).translate(_ONE_KIND, _NOT_BRACKETS)
-    for rounds in range(8):  # real documents are flat: a few rounds empty them
-        if not brackets:
-            return
-        if len(brackets) // 2 + rounds <= limit:
+    rounds = min(8, limit)
+    for done in range(rounds):  # real documents are flat: a few rounds empty them
+        if len(brackets) // 2 + done <= limit:
             return
         brackets = brackets.replace(b"[]", b"")
-    if brackets and 8 + max(accumulate(array("b", brackets.translate(_STEPS)))) > limit:
+    if brackets and rounds + max(accumulate(array("b", brackets.translate(_STEPS)))) > limit:
         raise BadInput(f"{INVALID}: nested deeper than {limit} levels")
 
 

@@ -102,9 +102,9 @@ class _Collector:
             "on_header_end": self._header_end,
             "on_end": self._end,
         }
-        size = self.limits.part_header_bytes
-        try:  # the library's own caps came in later releases and are lower than ours
-            parser = MultipartParser(boundary, callbacks, max_header_count=size, max_header_size=size * 2)
+        size = len(body)
+        try:  # our own count below decides; the library's caps came in a later release
+            parser = MultipartParser(boundary, callbacks, max_header_count=size, max_header_size=size)
         except TypeError:
             parser = MultipartParser(boundary, callbacks)
         try:

@@ -1,0 +1,147 @@
+"""The contract suite for each input adapter."""
+
+from __future__ import annotations
+
+import gzip
+import io
+import json
+from typing import Any
+
+import pytest
+
+from bentoml.testing import Request
+from contracts.adapter_contract import InputAdapterContract
+
+
+def as_json(value: Any) -> Request:
+    return Request.build(json=value)
+
+
+class TestStringInput(InputAdapterContract):
+    MODULE = "bentoml.adapters.string_input"
+    CLASS = "StringInput"
+
+    def FUNCTION(self, values: Any) -> Any:
+        return [[text, len(text)] for text in values]
+
+    def good(self) -> list[Request]:
+        return [
+            Request.build(data="plain"),
+            Request.build(data="grüße 🎉"),
+            Request.build(
+                data="caf\xe9".encode("latin-1"), headers={"Content-Type": "text/plain; charset=latin-1"}
+            ),
+            Request.build(data=gzip.compress(b"packed"), headers={"Content-Encoding": "gzip"}),
+            Request.build(files={"any": ("a.txt", "file text", "text/plain")}),
+            Request.build(data="x" * 3000),
+            Request.build(data='a\r\n"b"\x00'),
+        ]
+
+    def bad(self) -> list[Request]:
+        return [
+            Request.build(data=b"caf\xe9"),
+            Request.build(data=b"no gzip", headers={"Content-Encoding": "gzip"}),
+        ]
+
+
+class TestJsonInput(InputAdapterContract):
+    MODULE = "bentoml.adapters.json_input"
+    CLASS = "JsonInput"
+
+    def FUNCTION(self, values: Any) -> Any:
+        return list(values)
+
+    def good(self) -> list[Request]:
+        values = [{"a": [1, 2.5, None]}, [1, 2], "text", 3, None, True, 2**70, {"größe": "🎉"}, [[]] * 300]
+        requests = [
+            Request.build(data=json.dumps(v), headers={"Content-Type": "application/json"}) for v in values
+        ]
+        packed = Request.build(data=gzip.compress(b"[1]"), headers={"Content-Encoding": "gzip"})
+        return [*requests, packed, Request.build(files={"f": ("a.json", "{}", "application/json")})]
+
+    def bad(self) -> list[Request]:
+        bodies = [b"{bad", b"", b"[0]]", b"[1", b'"\xff"', b"NaN", b"[" * 200 + b"]" * 200]
+        return [Request.build(data=body) for body in bodies]
+
+
+class TestDataframeInput(InputAdapterContract):
+    MODULE = "bentoml.adapters.dataframe_input"
+    CLASS = "DataframeInput"
+    SINGLE = False
+
+    def FUNCTION(self, df: Any) -> Any:
+        kinds = [str(dtype) for dtype in df.dtypes]
+        rows = df.astype(object).where(df.notnull(), None).values.tolist()
+        return [[list(map(str, df.columns)), kinds, row] for row in rows]
+
+    def good(self) -> list[Request]:
+        return [
+            as_json([[5.1, 3.5, 1.4, 0.2]]),
+            as_json([[5, 3, 1, 0], [1, 2, 3, 4]]),
+            as_json([{"a": 1, "b": "x"}, {"a": 2, "b": "y"}]),
+            as_json([{"b": "x", "a": 1}]),
+            as_json([{"a": 1.5, "b": None}]),
+            as_json([{"a": None, "b": None}]),
+            as_json({"a": [True, False], "b": [[1], {"c": 2}]}),
+            as_json({"columns": ["b", "a"], "index": [7], "data": [["z", 2**70]]}),
+        ]
+
+    def bad(self) -> list[Request]:
+        values = [[], {}, [{}], [[]], 5, [1, 2], [[1], [1, 2]], [{"a": 1}, {"b": 1}], {"a": [1], "b": []}]
+        csv = Request.build(data="a,b\n1\n", headers={"Content-Type": "text/csv"})
+        return [Request.build(data=json.dumps(v)) for v in values] + [csv, Request.build(data="{bad")]
+
+
+class TestFileInput(InputAdapterContract):
+    MODULE = "bentoml.adapters.file_input"
+    CLASS = "FileInput"
+
+    def FUNCTION(self, files: Any) -> Any:
+        return [[len(f.name), f.read().hex()] for f in files]
+
+    def good(self) -> list[Request]:
+        return [
+            Request.build(data=b"\x00\xff" * 50),
+            Request.build(data=b"{}", headers={"Content-Type": "application/json"}),
+            Request.build(data=gzip.compress(b"zip"), headers={"Content-Encoding": "gzip"}),
+            Request.build(files={"any_name": ("a.bin", b"\xff\r\n--", "application/pdf")}),
+        ]
+
+    def bad(self) -> list[Request]:
+        form = Request.build(files={"a": ("a", b"1"), "b": ("b", b"2")})
+        return [Request.build(data=b""), form]
+
+
+class TestImageInput(InputAdapterContract):
+    MODULE = "bentoml.adapters.image_input"
+    CLASS = "ImageInput"
+
+    def FUNCTION(self, images: Any) -> Any:
+        return [[list(image.shape), image.reshape(-1).tolist()[:12]] for image in images]
+
+    def ending(self, request: Request) -> str:
+        return ".png"
+
+    def picture(self, size: tuple[int, int], colour: tuple[int, int, int], kind: str) -> bytes:
+        image = pytest.importorskip("PIL.Image")
+        out = io.BytesIO()
+        image.new("RGB", size, colour).save(out, kind)
+        return out.getvalue()
+
+    def good(self) -> list[Request]:
+        return [
+            Request.build(
+                data=self.picture((3, 2), (255, 0, 0), "PNG"), headers={"Content-Type": "image/png"}
+            ),
+            Request.build(data=self.picture((5, 5), (0, 255, 0), "BMP")),
+            Request.build(data=self.picture((1, 1), (1, 2, 3), "TIFF")),
+            Request.build(files={"image": ("a.PNG", self.picture((2, 2), (9, 9, 9), "PNG"), "image/png")}),
+        ]
+
+    def bad(self) -> list[Request]:
+        whole = self.picture((40, 40), (255, 0, 0), "PNG")
+        return [
+            Request.build(data=b"no picture"),
+            Request.build(data=whole[: len(whole) // 2]),
+            Request.build(files={"image": ("a.txt", whole, "image/png")}),
+        ]
