@@ -288,7 +288,8 @@ def test_unpacked_artifacts_are_named_before_saving(caplog: pytest.LogCaptureFix
     with caplog.at_level(logging.WARNING, "bentoml"):
         check_saveable(Classifier().pack("model", 1))
     assert [r.getMessage() for r in caplog.records] == [
-        "Missing declared artifact 'labels' for BentoService 'Classifier'"
+        "Missing declared artifact 'labels' for BentoService 'Classifier'. "
+        "Pack it before saving: svc.pack('labels', ...)"
     ]
 
 

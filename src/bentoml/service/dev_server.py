@@ -7,6 +7,7 @@ and a crash of the server never takes the notebook with it.
 from __future__ import annotations
 
 import atexit
+import socket
 import subprocess
 import sys
 import tempfile
@@ -17,6 +18,7 @@ import urllib.request
 from typing import IO, TYPE_CHECKING
 
 from bentoml.exceptions import BentoMLException, InvalidArgument
+from bentoml.observability.logs import user_logger
 
 from . import saving
 
@@ -58,7 +60,7 @@ class DevServer:
             if not self.is_running:
                 raise BentoMLException(
                     f"The dev server on port {self.port} ended with code {self._process.returncode}; its "
-                    "messages are above. If the port is taken, pass another one: start_dev_server(port=...)"
+                    "messages are above"
                 )
             if time.monotonic() > deadline:
                 raise BentoMLException(
@@ -88,19 +90,24 @@ def start(service: BentoService, *, port: int | None, enable_ngrok: bool, debug:
         )
     running = service._dev_server
     if running is not None and running.is_running:
-        saving.logger.warning(
+        user_logger().warning(
             "There is already a running dev server, please call `service.stop_dev_server()` first."
         )
         return
     stop(service, skip_log=True)
+    port = port or DEFAULT_PORT
+    if _is_taken(port):
+        raise BentoMLException(
+            f"Port {port} is in use by another program; pass a free one: start_dev_server(port=...)"
+        )
     bundle_dir = tempfile.TemporaryDirectory(prefix="bentoml-dev-")
     try:
         saving.save_to_directory(service, bundle_dir.name, silent=True)
     except BaseException:
         bundle_dir.cleanup()
         raise
-    server = service._dev_server = DevServer(bundle_dir, port or DEFAULT_PORT, debug)
-    saving.logger.info("======= starting dev server on port: %s =======", server.port)
+    server = service._dev_server = DevServer(bundle_dir, port, debug)
+    user_logger().info("======= starting dev server on port: %s =======", server.port)
     try:
         server.wait_ready()
     except BaseException:
@@ -112,9 +119,16 @@ def stop(service: BentoService, *, skip_log: bool) -> None:
     server, service._dev_server = service._dev_server, None
     if server is not None:
         server.close()
-        saving.logger.info("Dev server has stopped.")
+        user_logger().info("Dev server has stopped.")
     elif not skip_log:
-        saving.logger.warning("No dev server is running.")
+        user_logger().warning("No dev server is running.")
+
+
+def _is_taken(port: int) -> bool:
+    """Whether somebody listens there already, whose answers would be taken for the child's."""
+    with socket.socket() as probe:
+        probe.settimeout(1.0)
+        return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
 def _answers(port: int) -> bool:

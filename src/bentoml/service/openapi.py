@@ -6,7 +6,7 @@ code generators and people read the same. Standard library only, and a pure func
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -84,7 +84,7 @@ def api_path(api: InferenceAPI) -> dict[str, Any]:
     method = "post" if "post" in methods or not methods else methods[0]
     operation = {
         "tags": ["app"],
-        "summary": f"Inference API '{api.name}'",
+        "summary": summary_of(api),
         "description": api.doc or "",
         "operationId": api.name,
         "requestBody": {"required": True, "content": request_content(api)},
@@ -94,6 +94,12 @@ def api_path(api: InferenceAPI) -> dict[str, Any]:
         },
     }
     return {method: operation}
+
+
+def summary_of(api: InferenceAPI) -> str:
+    """The first line of the API's doc, as one short line."""
+    first = (api.doc or "").strip().partition("\n")[0].strip()
+    return first if first and len(first) <= 120 else f"Inference API '{api.name}'"
 
 
 def request_content(api: InferenceAPI) -> dict[str, Any]:
@@ -132,16 +138,24 @@ def infra_paths() -> dict[str, Any]:
     }
     return {
         "/healthz": _get(
-            "Health check: 200 while predictions are served, as in 0.13.", ("text/plain",), unready=True
+            "Health check",
+            "200 while predictions are served, as in 0.13; 503 otherwise.",
+            "text/plain",
+            may_be_unready=True,
         ),
-        "/livez": _get("Liveness: the process works.", ("text/plain",)),
-        "/readyz": _get("Readiness: a prediction sent now would be served.", ("text/plain",), unready=True),
-        "/metadata": _get("What this service is: name, version, APIs, artifacts.", ("application/json",)),
-        "/metrics": _get("Prometheus metrics.", ("text/plain",)),
+        "/livez": _get("Liveness", "200 as long as the process works.", "text/plain"),
+        "/readyz": _get(
+            "Readiness", "200 if a prediction sent now would be served.", "text/plain", may_be_unready=True
+        ),
+        "/metadata": _get(
+            "Service metadata", "Name, version, APIs, artifacts and environment.", "application/json"
+        ),
+        "/metrics": _get("Prometheus metrics", "Counters of the server and of service code.", "text/plain"),
         "/feedback": {
             "post": {
                 "tags": ["infra"],
-                "description": "Store feedback on an answer in feedback.log.",
+                "summary": "Feedback on an answer",
+                "description": "Store what is known about an answer, by its request id, in feedback.log.",
                 "requestBody": {"required": True, "content": {"application/json": {"schema": feedback}}},
                 "responses": {
                     "200": {"description": "success", "content": {"text/plain": TEXT}},
@@ -152,12 +166,13 @@ def infra_paths() -> dict[str, Any]:
     }
 
 
-def _get(description: str, content_types: Sequence[str], unready: bool = False) -> dict[str, Any]:
-    content = {t: TEXT if t.startswith("text/") else {"schema": {"type": "object"}} for t in content_types}
-    responses: dict[str, Any] = {"200": {"description": "success", "content": content}}
-    if unready:
+def _get(summary: str, description: str, content_type: str, may_be_unready: bool = False) -> dict[str, Any]:
+    media = TEXT if content_type.startswith("text/") else {"schema": {"type": "object"}}
+    responses: dict[str, Any] = {"200": {"description": "success", "content": {content_type: media}}}
+    if may_be_unready:
         responses["503"] = {"$ref": "#/components/responses/Unavailable"}
-    return {"get": {"tags": ["infra"], "description": description, "responses": responses}}
+    operation = {"tags": ["infra"], "summary": summary, "description": description, "responses": responses}
+    return {"get": operation}
 
 
 def _error_components() -> dict[str, Any]:

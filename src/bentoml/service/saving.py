@@ -39,17 +39,29 @@ def check_saveable(service: object) -> None:
         )
     cls = type(service)
     module = sys.modules.get(cls.__module__)
-    if cls.__module__ == "__main__" and not getattr(module, "__file__", None):
+    if cls.__module__ == "__main__" and not os.path.isfile(getattr(module, "__file__", None) or ""):
         raise BentoMLException(
             f"BentoService '{cls.__name__}' is defined in an interactive session, so there is no file to "
             f"save. Write the class to a file, e.g. {cls.__name__.lower()}.py (in a notebook: "
             "%%writefile), import it from there and pack and save again"
         )
-    for artifact in service.artifacts.get_artifact_list():
-        if not artifact.packed:
-            logger.warning(
-                "Missing declared artifact '%s' for BentoService '%s'", artifact.name, service.name
-            )
+    _warn_about_empty_artifacts(service)
+
+
+def _warn_about_empty_artifacts(service: BentoService) -> None:
+    empty = [artifact.name for artifact in service.artifacts.get_artifact_list() if not artifact.packed]
+    if not empty:
+        return
+    from bentoml.observability.logs import user_logger  # noqa: PLC0415 - adds a console handler
+
+    for name in empty:
+        user_logger().warning(
+            "Missing declared artifact '%s' for BentoService '%s'. "
+            "Pack it before saving: svc.pack('%s', ...)",
+            name,
+            service.name,
+            name,
+        )
 
 
 def save_to_repository(

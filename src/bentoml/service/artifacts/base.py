@@ -169,6 +169,11 @@ def _wrap_load(method: Method) -> Method:
                 result = method(self, path, *args, **kwargs)
             except BentoMLException:
                 raise
+            except FileNotFoundError as err:
+                raise ArtifactLoadingException(
+                    f"{self!r} has no file '{Path(err.filename or path).name}' in '{path}'. It was not "
+                    "packed when the bundle was saved, or was saved by another kind of artifact"
+                ) from err
             except Exception as err:
                 raise ArtifactLoadingException(
                     f"{self!r} cannot be loaded from '{path}': {type(err).__name__}: {err}. The bundle may "
