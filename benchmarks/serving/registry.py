@@ -284,7 +284,7 @@ _ALL = (
     Peer(
         name="mlserver",
         title="MLServer, adaptive batching, 1 ms",
-        requirements=("mlserver", "scikit-learn"),
+        requirements=("mlserver", "uvloop<0.22", "scikit-learn"),  # its workers need the older loop
         settings=_mlserver_settings,
         command=lambda s: [s.script("mlserver"), "start", str(s.directory)],
         body=_v2,

@@ -1,29 +1,27 @@
-"""mosec: `python mosec_app.py lr 8000 WINDOW_MS MAX_BATCH`.
+"""mosec: `python mosec_app.py lr 8000 WINDOW_MS MAX_BATCH`."""
 
-It reads sys.argv itself, so ours comes out first.
-"""
-
+import os
 import sys
 
-workload, port, window_ms, max_batch = sys.argv[1], sys.argv[2], int(sys.argv[3]), int(sys.argv[4])
-sys.argv = [sys.argv[0], "--port", port, "--address", "127.0.0.1", "--path", "/tmp/mosec-" + port]
-
-from models import train  # noqa: E402
-from mosec import Server, Worker  # noqa: E402
+from models import train
+from mosec import Server, Worker
 
 
 class Iris(Worker):
     def __init__(self):
         super().__init__()
-        self.model = train(workload)
+        self.model = train(os.environ["PEER_WORKLOAD"])
 
     def forward(self, data):
-        if max_batch == 1:
-            return int(self.model.predict([data])[0])
-        return self.model.predict(data).tolist()
+        """One row when the batch size is 1, a list of rows otherwise."""
+        if isinstance(data[0], list):
+            return self.model.predict(data).tolist()
+        return int(self.model.predict([data])[0])
 
 
 if __name__ == "__main__":
+    os.environ["PEER_WORKLOAD"], port, window_ms, max_batch = sys.argv[1:5]
+    sys.argv[1:] = ["--address", "127.0.0.1", "--port", port]  # the server reads its own options there
     server = Server()
-    server.append_worker(Iris, num=1, max_batch_size=max_batch, max_wait_time=window_ms)
+    server.append_worker(Iris, num=1, max_batch_size=int(max_batch), max_wait_time=int(window_ms))
     server.run()
