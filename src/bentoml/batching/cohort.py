@@ -89,15 +89,17 @@ class Cohort:
             self.until = now + SAFETY * returning
             self._expected = max(1, round(self.share * answered))
 
-    def holds(self, arrivals: int, now: float) -> bool:
-        """Whether the idle worker should still be left idle. Called at every tick with work waiting."""
-        back = arrivals - self._arrived_before
-        if self._measuring and back >= self._answered:
+    def arrived(self, arrivals: int, now: float) -> None:
+        """Note when all clients of the last batch are back. Called at every tick."""
+        if self._measuring and arrivals - self._arrived_before >= self._answered:
             self.returns.add(self._answered, now - self._answered_at)
             self._close_measurement(arrivals)
+
+    def holds(self, arrivals: int, now: float) -> bool:
+        """Whether the idle worker should still be left idle. Called at every tick with work waiting."""
         if not self._expected:
             return False
-        if back >= self._expected:
+        if arrivals - self._arrived_before >= self._expected:
             self._note(missed=False, now=now)
             return False
         if now >= self.until:

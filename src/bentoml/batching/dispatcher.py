@@ -27,6 +27,7 @@ logger = logging.getLogger("bentoml.server")
 MAX_BATCH = 60_000
 KILL_AFTER_S = 1.0
 MAX_TRIES = 2
+SPIN_BELOW_S = 0.0002  # the loop's timers are coarser than this
 
 
 class Batch:
@@ -200,7 +201,7 @@ class Dispatcher:
                     self.fail(request, 503, f"Service Unavailable: {why}", retry_after_s=1)
 
     def batch_done(self, link: Link, answers: Answered) -> None:
-        """Take the answers of a batch: next frame first, then the answers of this one."""
+        """Take the answers of a batch: next frame first, then its answers, then learn from it."""
         batch = link.batches.pop(answers.batch, None)
         if batch is None:
             return
@@ -210,10 +211,6 @@ class Dispatcher:
         queue, requests = batch.queue, batch.requests
         total_s = now - batch.sent_at
         decode_s, call_s, encode_s = answers.times
-        worker_s = decode_s + call_s + encode_s
-        queue.model.observe(len(requests), total_s, worker_s, now)
-        queue.virtual_time += total_s - batch.predicted_s
-        queue.safe_live = safe_live(queue, len(self.links))
         if len(self.links) == 1 and not queue.own_lane:
             fixed_s = queue.model.a + queue.model.gap_s
             queue.cohort.batch_done(len(requests), queue.arrivals, queue.live, fixed_s, now)
@@ -225,8 +222,11 @@ class Dispatcher:
         if len(answers.bodies) != len(requests):
             for request in requests:
                 self.fail(request, 500, "The worker returned a batch of another size. This is a bug.")
-            return
-        self._answer(requests, answers, now)
+        else:
+            self._answer(requests, answers, now)
+        queue.model.observe(len(requests), total_s, decode_s + call_s + encode_s, now)
+        queue.virtual_time += total_s - batch.predicted_s
+        queue.safe_live = safe_live(queue, len(self.links))
 
     # inside
 
@@ -273,6 +273,8 @@ class Dispatcher:
     def _tick(self) -> None:
         self._armed = False
         now = self.clock()
+        for queue in self.queues:
+            queue.cohort.arrived(queue.arrivals, now)
         while True:
             chosen = self._pick(now)
             if chosen is None:
@@ -301,10 +303,10 @@ class Dispatcher:
         if not self._timer_armed:
             self._timer_armed = True
             delay = queue.cohort.until - now
-            if delay >= 0.001:
-                self._call_later(delay, self._timer)
-            else:
+            if delay < SPIN_BELOW_S:
                 self._call_soon(self._timer)
+            else:
+                self._call_later(max(delay, 0.001), self._timer)
         return True
 
     def _timer(self) -> None:

@@ -94,7 +94,10 @@ def cut_size(queue: ApiQueue, head: Request, idle: int, now: float) -> int:
     size = min(cap, queue.live)
     slack = head.goal - now
     if model.buckets and slack > 0:
-        size = model.largest_within(slack, size)
+        fitting = model.largest_within(slack, size)
+        if 2 * fitting >= size:
+            size = fitting
+        # else the head is late whatever is done: a small batch would only make the others late too
     if idle > 1 and model.a > 0:
         parts = max(1, min(idle, int(model.b * size / model.a)))
         size = ceil(size / parts)
