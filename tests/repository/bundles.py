@@ -12,7 +12,7 @@ kind: BentoService
 metadata:
   created_at: {created_at}
   service_name: {name}
-  service_version: {version}
+  service_version: '{version}'
   module_name: tiny
   module_file: tiny.py
 env:

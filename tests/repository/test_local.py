@@ -217,7 +217,7 @@ def test_N_hostile_names_inside_a_bundle_are_refused(
     add("Iris", "1")
     source = make_bundle(tmp_path / "source", "Iris", "2", library="0.13.1")
     text = (source / "bentoml.yml").read_text().replace("service_name: Iris", f"service_name: '{name}'")
-    (source / "bentoml.yml").write_text(text.replace("service_version: 2", f"service_version: '{version}'"))
+    (source / "bentoml.yml").write_text(text.replace("service_version: '2'", f"service_version: '{version}'"))
     before = sorted(repository.home.rglob("*"))
     with pytest.raises(BundleCorrupted):
         repository.add_directory(source)

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import os
 import sqlite3
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from sqlalchemy import URL, Connection, Engine, NullPool, create_engine, event
 from sqlalchemy.exc import DatabaseError, OperationalError
@@ -25,10 +26,8 @@ T = TypeVar("T")
 
 def open_engine(path: Path) -> Engine:
     """An engine on a SQLite file. A connection lives for one transaction, so forks are harmless."""
-    engine = create_engine(
-        URL.create("sqlite", database=str(path)), poolclass=NullPool, connect_args={"timeout": _ATTEMPT_S}
-    )
-    event.listen(engine, "connect", _on_connect)
+    url = URL.create("sqlite", database=str(path))
+    engine = create_engine(url, poolclass=NullPool, creator=lambda: _connect(path))
     event.listen(engine, "begin", _on_begin)
     return engine
 
@@ -59,9 +58,25 @@ def _transact(engine: Engine, work: Callable[[Connection], T], write: bool) -> T
         return work(connection)
 
 
-def _on_connect(connection: Any, _record: object) -> None:
-    connection.isolation_level = None  # transactions are begun by `_on_begin`, DDL included
-    connection.execute("PRAGMA synchronous=FULL")
+def _connect(path: Path) -> sqlite3.Connection:
+    """A connection whose transactions are begun by `_on_begin`, DDL included."""
+    connection = sqlite3.connect(path, timeout=_ATTEMPT_S, isolation_level=None)
+    try:
+        connection.execute("PRAGMA synchronous=FULL").close()
+    except sqlite3.OperationalError:
+        connection.close()
+        if not _is_frozen(path):
+            raise
+        connection = sqlite3.connect(
+            f"{path.absolute().as_uri()}?immutable=1", uri=True, isolation_level=None
+        )
+    return connection
+
+
+def _is_frozen(path: Path) -> bool:
+    """Whether the database lies where nobody writes: SQLite then needs to be told that it may not lock."""
+    pending = path.with_name(path.name + "-wal")
+    return path.is_file() and not os.access(path.parent, os.W_OK) and not pending.exists()
 
 
 def _on_begin(connection: Connection) -> None:

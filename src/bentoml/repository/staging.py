@@ -128,7 +128,7 @@ class StagingArea:
             return
         try:
             if directory.is_dir():
-                logger.info("Cleaning up after an interrupted operation (%s)", directory.name)
+                logger.debug("Cleaning up after an interrupted operation (%s)", directory.name)
                 self._settle_intent(directory, settle)
                 durable.remove_tree(directory)
         finally:
