@@ -163,7 +163,9 @@ cd "$(dirname "$0")"
 custom_setup() {
     if [ -f ./setup.sh ]; then
         chmod +x ./setup.sh
-        ./setup.sh
+        # Elsewhere than in the bundle: a file that the script leaves there would be one too many.
+        bundle="$(pwd)"
+        (cd "${BENTOML_HOME:-$(mktemp -d)}" && "$bundle/setup.sh")
     fi
 }
 

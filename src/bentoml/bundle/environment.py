@@ -195,7 +195,8 @@ def _conda_env(env: BentoServiceEnv) -> dict[str, Any]:
     if env.conda_override_channels or declared.get("channels"):
         rest = [] if env.conda_override_channels else base.get("channels") or []
         base["channels"] = [*declared["channels"], *(c for c in rest if c not in declared["channels"])]
-    base["dependencies"] = [*declared["dependencies"], *(base.get("dependencies") or [])]
+    rest = [entry for entry in base.get("dependencies") or [] if entry not in declared["dependencies"]]
+    base["dependencies"] = [*declared["dependencies"], *rest]
     return base
 
 

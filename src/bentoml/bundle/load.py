@@ -18,7 +18,7 @@ from bentoml import __version__
 from bentoml.exceptions import BentoMLConfigException, BentoMLException, InvalidArgument
 
 from .descriptor import BundleDescriptor, read_descriptor
-from .layout import BundleLayout
+from .layout import CONFIG_FILE, MANIFEST_FILE, BundleLayout
 from .manifest import Manifest, verify_manifest
 from .modules import BundleModules
 
@@ -82,8 +82,9 @@ def safe_retrieve(path: str | Path, target_dir: str | Path) -> Path:
     if target.exists():
         raise InvalidArgument(f"'{target}' exists already; give a directory that does not exist yet")
     source = materialise(path)
+    if source.is_dir():
+        verify_manifest(source)
     read_descriptor(source)
-    verify_manifest(source)
     shutil.copytree(source, target, symlinks=True, ignore=shutil.ignore_patterns("__pycache__"))
     return target
 
@@ -92,14 +93,18 @@ def materialise(path: str | Path) -> Path:
     """The local directory of a bundle; a URL is fetched once and kept while the process lives."""
     from .remote import fetch_bundle, is_remote  # noqa: PLC0415 - local bundles need neither
 
-    return fetch_bundle(str(path)) if is_remote(str(path)) else Path(path).absolute()
+    if is_remote(str(path)):
+        return fetch_bundle(str(path))
+    local = Path(path).absolute()
+    is_inner_folder = not (local / MANIFEST_FILE).exists() and (local.parent / MANIFEST_FILE).is_file()
+    return local.parent if is_inner_folder and (local.parent / CONFIG_FILE).is_file() else local
 
 
 def load_bundle(path: str | Path, *, verify: bool = True) -> LoadedBundle:
     """Check and import a bundle; the same content in the same place is imported once."""
     root = materialise(path)
+    manifest = verify_manifest(root) if verify and root.is_dir() else None
     descriptor = read_descriptor(root)
-    manifest = verify_manifest(root) if verify else None
     key = (str(root.resolve()), _content_key(root, manifest))
     loaded = _loaded.get(key)
     if loaded is None:
@@ -121,11 +126,32 @@ def _import(root: Path, descriptor: BundleDescriptor) -> LoadedBundle:
     expected = layout.package.joinpath(*descriptor.module_name.split("."))
     at_its_place = file in (expected.with_suffix(".py"), expected / "__init__.py")
     modules = BundleModules(layout.package, None if at_its_place else {descriptor.module_name: file})
-    module = modules.import_module(descriptor.module_name)
-    service_class = _find_class(module, descriptor)
+    try:
+        module = modules.import_module(descriptor.module_name)
+        service_class = _find_class(module, descriptor)
+    except BaseException:
+        modules.discard()
+        raise
     service_class._bento_service_bundle_path = str(root)
     service_class._bento_service_bundle_version = descriptor.version
+    _point_environment(service_class, layout)
     return LoadedBundle(service_class, modules, descriptor)
+
+
+def _point_environment(service_class: type[Any], layout: BundleLayout) -> None:
+    """Files that `@env` named on the machine of saving are the bundle's own copies now."""
+    env = service_class._env_template
+    if env is None or layout.is_installed_package:
+        return
+    if env.requirements_txt_file is not None:
+        env.requirements_txt_file = str(layout.requirements)
+    if env.conda_env_yml_file is not None:
+        env.conda_env_yml_file = str(layout.file("environment.yml"))
+    if env.setup_sh is not None and layout.file("setup.sh").is_file():
+        env.setup_sh = str(layout.file("setup.sh"))
+    env.zipimport_archives = [
+        str(layout.zip_imports / Path(name.replace("\\", "/")).name) for name in env.zipimport_archives
+    ]
 
 
 def locate_module_file(layout: BundleLayout, module_file: str) -> Path:

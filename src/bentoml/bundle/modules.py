@@ -1,7 +1,7 @@
 """Importing a bundle's own code without disturbing, or being disturbed by, the rest of the process.
 
 A bundle's modules keep the names they had when it was saved, because pickles refer to them. Two
-cases follow (see docs/decisions/bundle-module-isolation.md):
+cases follow (see docs/decisions/2026-11-bundle-modules.md):
 
 * None of its names is taken (the usual case, and the only one in a worker): a finder serves exactly
   those names, and they behave like any imported module.
@@ -30,7 +30,7 @@ from types import CodeType, ModuleType
 from typing import Any
 
 from .layout import ARTIFACTS, STATIC_CONTENT, ZIP_IMPORTS
-from .site_dirs import is_in_site_directory
+from .locate import ModuleLocator
 
 _DATA_DIRECTORIES = frozenset({ARTIFACTS, STATIC_CONTENT, ZIP_IMPORTS, "__pycache__"})
 _swap_lock = threading.RLock()
@@ -70,6 +70,14 @@ class BundleModules:
         """Import one of the bundle's modules; its import errors pass through unchanged."""
         with self.active():
             return importlib.import_module(name)
+
+    def discard(self) -> None:
+        """Undo the registration after a failed import, so that another try starts from nothing."""
+        if self in sys.meta_path:
+            sys.meta_path.remove(self)
+            for name in [name for name in sys.modules if self.owns(name)]:
+                del sys.modules[name]
+        self._private.clear()
 
     @contextlib.contextmanager
     def active(self) -> Iterator[None]:
@@ -218,15 +226,9 @@ def _is_taken(name: str) -> bool:
     """The name means something in this process already, or in its installed libraries."""
     if name in sys.modules:
         return True
-    try:
-        spec = importlib.util.find_spec(name)
-    except (ImportError, ValueError, AttributeError):
-        return False
-    if spec is None:
-        return False
-    if isinstance(spec.loader, _SourceLoader):
-        return True  # another bundle serves it
-    return spec.origin in ("built-in", "frozen") or is_in_site_directory(spec.origin)
+    if any(isinstance(finder, BundleModules) and finder.owns(name) for finder in sys.meta_path):
+        return True
+    return ModuleLocator().locate(name).origin in ("installed", "python")
 
 
 def _find_elsewhere(name: str, path: Sequence[str] | None, me: BundleModules) -> ModuleSpec | None:

@@ -158,9 +158,9 @@ def load():
 
 def cli():
     """The command line of this one service."""
-    from bentoml.cli.bundle import bundle_command_line
+    from bentoml.cli.bundle_cli import create_bundle_cli
 
-    return bundle_command_line(_bundle_path())()
+    return create_bundle_cli(_bundle_path())()
 
 
 def __getattr__(name):

@@ -85,8 +85,9 @@ class _ReferenceFinder(pickle.Pickler):
 
     def _note_class(self, cls: type) -> None:
         for base in cls.__mro__:
-            if base.__module__ != "builtins":
-                self.modules.add(base.__module__)
+            module = base.__module__
+            if isinstance(module, str) and module != "builtins":
+                self.modules.add(module)
 
     def _note_function(self, function: FunctionType) -> None:
         if id(function) in self._functions:

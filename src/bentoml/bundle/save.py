@@ -10,6 +10,7 @@ import hashlib
 import json
 import logging
 import os
+import shutil
 import tempfile
 from datetime import datetime, timezone
 from pathlib import Path
@@ -104,6 +105,12 @@ def _check_target(target: Path, name: str) -> None:
         raise BentoMLException(
             f"Existing module file found for BentoService {name} in '{target}'; save into an empty directory"
         )
+    other = next(target.iterdir(), None)
+    if other is not None:
+        raise BentoMLException(
+            f"Directory '{target}' is not empty: it holds '{other.name}'. A bundle is checked file by file "
+            "when it is loaded, so nothing else may lie in its directory. Save into an empty one"
+        )
 
 
 def _write(service: BentoService, root: Path, check_import: bool) -> BundleDescriptor:
@@ -112,8 +119,24 @@ def _write(service: BentoService, root: Path, check_import: bool) -> BundleDescr
             "The service's module saves a bundle while it is imported. Put packing and saving under "
             "`if __name__ == '__main__':` or into another file"
         )
-    layout = BundleLayout(root, service.name)
-    layout.package.joinpath("artifacts").mkdir(parents=True)
+    try:
+        return _write_files(service, BundleLayout(root, service.name), check_import)
+    except BaseException:
+        _clear(root)
+        raise
+
+
+def _clear(root: Path) -> None:
+    """A failed save leaves the directory as empty as it was."""
+    for entry in root.iterdir():
+        if entry.is_dir() and not entry.is_symlink():
+            shutil.rmtree(entry, ignore_errors=True)
+        else:
+            entry.unlink(missing_ok=True)
+
+
+def _write_files(service: BentoService, layout: BundleLayout, check_import: bool) -> BundleDescriptor:
+    (layout.path / layout.name / "artifacts").mkdir(parents=True)
     service.artifacts.save(str(layout.package / "artifacts"))
     sources = collect_sources(service)
     _copy_sources(sources, layout)
@@ -123,10 +146,10 @@ def _write(service: BentoService, root: Path, check_import: bool) -> BundleDescr
     environment = resolve_environment(service.env, inferred)
     descriptor = describe(service, sources, environment)
     _write_texts(service, descriptor, environment, layout)
-    write_manifest(root)
+    write_manifest(layout.path)
     warn_about_missing(sources, environment)
     if check_import:
-        report_import(root, sources.pickled)
+        report_import(layout.path, sources.pickled)
     return descriptor
 
 

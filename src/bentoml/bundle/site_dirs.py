@@ -36,12 +36,8 @@ def standard_library_directories() -> tuple[str, ...]:
     return tuple(sorted({os.path.realpath(path) for path in found if path}))
 
 
-def is_in_site_directory(file: str | Path | None) -> bool:
-    """True for a file of an installed package or of the standard library."""
-    return is_installed_file(file) or is_standard_library_file(file)
-
-
 def is_installed_file(file: str | Path | None) -> bool:
+    """True for a file below a directory packages are installed into."""
     return file is not None and _is_below(file, site_directories())
 
 
