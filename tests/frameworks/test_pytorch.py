@@ -66,16 +66,20 @@ def test_lightning_takes_the_path_of_a_torchscript_file(tmp_path: Path) -> None:
     assert torch.equal(PytorchLightningModelArtifact("net").load(str(tmp_path / "out")).get()(x), script(x))
 
 
-def test_lightning_module_becomes_torchscript(tmp_path: Path) -> None:
+@pytest.mark.filterwarnings("ignore")  # Lightning and torch announce the end of TorchScript
+def test_lightning_module_becomes_torchscript(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     lightning = pytest.importorskip("pytorch_lightning")
 
     class Plus(lightning.LightningModule):
-        def forward(self, x: Any) -> Any:
+        def forward(self, x):  # TorchScript reads a missing annotation as Tensor
             return x.add(1)
 
     PytorchLightningModelArtifact("net").pack(Plus()).save(str(tmp_path))
     model = PytorchLightningModelArtifact("net").load(str(tmp_path)).get()
     assert isinstance(model, torch.jit.ScriptModule) and model(torch.zeros(1)).item() == 1.0
+    monkeypatch.delattr(lightning.LightningModule, "to_torchscript")
+    with pytest.raises(InvalidArgument, match=r"Pack torch\.jit\.trace"):
+        PytorchLightningModelArtifact("net").pack(Plus())
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="shows what happens without a GPU")

@@ -96,8 +96,8 @@ class PytorchLightningModelArtifact(BentoServiceArtifact):
             self._source, self._model = source, load_module(torch, source)
         elif isinstance(model, torch.jit.ScriptModule):
             self._source, self._model = None, model
-        elif isinstance(model, torch.nn.Module) and hasattr(model, "to_torchscript"):
-            self._source, self._model = None, model.to_torchscript()
+        elif any(base.__name__ == "LightningModule" for base in type(model).__mro__):
+            self._source, self._model = None, _to_torchscript(model)
         else:
             raise InvalidArgument(
                 "PytorchLightningModelArtifact packs a LightningModule or the path of a TorchScript file, "
@@ -119,6 +119,16 @@ class PytorchLightningModelArtifact(BentoServiceArtifact):
 
     def set_dependencies(self, env: BentoServiceEnv) -> None:
         env.add_pip_packages(["pytorch-lightning"])
+
+
+def _to_torchscript(module: Any) -> Any:
+    convert = getattr(module, "to_torchscript", None)
+    if convert is None:  # dropped in Lightning 2.8
+        raise InvalidArgument(
+            "This release of Lightning has no to_torchscript(). Pack torch.jit.trace(module, example_input) "
+            "with this artifact, or the module itself with PytorchModelArtifact"
+        )
+    return convert()
 
 
 def load_module(torch: Any, file: str) -> Any:
