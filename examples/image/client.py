@@ -11,7 +11,7 @@ from sklearn.datasets import load_digits
 
 def as_png(pixels):
     """PNG bytes of one 8 x 8 digit, enlarged to 64 x 64."""
-    picture = Image.fromarray((pixels * (255 / 16)).astype(np.uint8)).resize(
+    picture = Image.fromarray(np.rint(pixels * (255 / 16)).astype(np.uint8)).resize(
         (64, 64), Image.Resampling.NEAREST
     )
     file = io.BytesIO()
