@@ -123,9 +123,23 @@ def test_B27_limit_holds_after_decompression(size: int) -> None:
 @pytest.mark.parametrize(("adapter", "func"), TEXT_ADAPTERS)
 @pytest.mark.parametrize(
     "charset",
-    ["foo", "", "../../x", "x" * 5000, "undefined", "punycode", "utf-7", "unicode_escape", "raw_unicode_escape",
-     "idna", "rot13", "utf-8\0", "hex", "zlib"],
-)  # fmt: skip
+    [
+        "foo",
+        "",
+        "../../x",
+        "x" * 5000,
+        "undefined",
+        "punycode",
+        "utf-7",
+        "unicode_escape",
+        "raw_unicode_escape",
+        "idna",
+        "rot13",
+        "utf-8\0",
+        "hex",
+        "zlib",
+    ],
+)
 def test_B38_B39_B40_charsets_not_in_the_list(adapter: Any, func: Any, charset: str) -> None:
     answer = send(make_client(func, adapter()), BODY, f"application/json; charset={charset}")
     assert answer.status_code == 415

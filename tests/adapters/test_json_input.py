@@ -19,19 +19,42 @@ from bentoml.testing import Request
 from contracts.probe import echo, make_client, send, send_all
 
 VALUES = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(
-        st.characters(exclude_categories=["Cs"])
-    ),
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.text(st.characters(exclude_categories=["Cs"])),
     lambda inner: st.lists(inner) | st.dictionaries(st.text(st.characters(exclude_categories=["Cs"])), inner),
     max_leaves=20,
-)  # fmt: skip
+)
 
 
 @pytest.mark.parametrize(
     "body",
-    [b"{", b'{"a":}', b"[1,]", b"{'a':1}", b"// x", b"undefined", b'"a\tb"', b"{} {}", b"{}x", b"{}\0", b"01", b"+1",
-     b"NaN", b"Infinity", b"-Infinity", b"[1e999]", b"[0]]", b"2],3,4", b'"\\ud800"', b"tru", b"\xff"],
-)  # fmt: skip
+    [
+        b"{",
+        b'{"a":}',
+        b"[1,]",
+        b"{'a':1}",
+        b"// x",
+        b"undefined",
+        b'"a\tb"',
+        b"{} {}",
+        b"{}x",
+        b"{}\0",
+        b"01",
+        b"+1",
+        b"NaN",
+        b"Infinity",
+        b"-Infinity",
+        b"[1e999]",
+        b"[0]]",
+        b"2],3,4",
+        b'"\\ud800"',
+        b"tru",
+        b"\xff",
+    ],
+)
 def test_B44_B45_B46_B52_bad_json(body: bytes) -> None:
     answer = send(make_client(echo, JsonInput()), body)
     assert answer.status_code == 400
@@ -137,9 +160,16 @@ def test_B55_one_string_of_19_mib() -> None:
 
 @pytest.mark.parametrize(
     "kind",
-    ["", "APPLICATION/JSON", 'application/json;;charset="utf-8"', "text/plain", "application/x-www-form-urlencoded",
-     "application/octet-stream", "no slash"],
-)  # fmt: skip
+    [
+        "",
+        "APPLICATION/JSON",
+        'application/json;;charset="utf-8"',
+        "text/plain",
+        "application/x-www-form-urlencoded",
+        "application/octet-stream",
+        "no slash",
+    ],
+)
 def test_B56_B58_content_type_is_not_checked(kind: str) -> None:
     assert send(make_client(echo, JsonInput()), b"[1]", kind).json() == [1]
 

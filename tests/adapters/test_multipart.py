@@ -45,9 +45,15 @@ def sha(data: bytes) -> str:
 
 @pytest.mark.parametrize(
     "kind",
-    ["multipart/form-data", "multipart/form-data; boundary=", "multipart/form-data; boundary=" + "x" * 102_400,
-     "multipart/form-data; boundary=\u00e4\u00f6", "multipart/mixed; boundary=xyz", "multipart/"],
-)  # fmt: skip
+    [
+        "multipart/form-data",
+        "multipart/form-data; boundary=",
+        "multipart/form-data; boundary=" + "x" * 102_400,
+        "multipart/form-data; boundary=\u00e4\u00f6",
+        "multipart/mixed; boundary=xyz",
+        "multipart/",
+    ],
+)
 def test_B63_bad_boundaries(kind: str) -> None:
     started = time.monotonic()
     assert ask(form(part(b"data")), kind).status_code == 400
@@ -70,9 +76,16 @@ def test_B65_data_before_the_form(head: bytes) -> None:
 
 @pytest.mark.parametrize(
     "body",
-    [part(b"data"), part(b"data")[:-2], form(part(b"data"))[:-8], b"--xyz\r\nContent-Dispo", b"--xyz", b"",
-     b"--xyz\r\nContent-Disposition: form-data; name=f\r\n--xyz--\r\n"],
-)  # fmt: skip
+    [
+        part(b"data"),
+        part(b"data")[:-2],
+        form(part(b"data"))[:-8],
+        b"--xyz\r\nContent-Dispo",
+        b"--xyz",
+        b"",
+        b"--xyz\r\nContent-Disposition: form-data; name=f\r\n--xyz--\r\n",
+    ],
+)
 def test_B66_forms_that_do_not_close(body: bytes) -> None:
     assert ask(body).status_code == 400
 

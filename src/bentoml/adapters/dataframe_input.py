@@ -138,12 +138,13 @@ class DataframeInput(StringInput):
             return {}
         if not isinstance(self.dtype, dict):
             return dict.fromkeys(names, self.dtype)
-        by_name = {name: self.dtype[name] for name in names if name in self.dtype}
-        if by_name or self.columns is None:
-            for place, name in enumerate(names):
-                if name not in by_name and place in self.dtype:
-                    by_name[name] = self.dtype[place]
-        return by_name
+        by_position = all(isinstance(label, int) for label in self.dtype)
+        found: dict[Label, Any] = {}
+        for place, name in enumerate(names):
+            label = place if by_position else name
+            if label in self.dtype:
+                found[name] = self.dtype[label]
+        return found
 
     def _text_columns(self) -> frozenset[Label]:
         if not isinstance(self.dtype, dict):

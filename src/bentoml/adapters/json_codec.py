@@ -22,6 +22,7 @@ from bentoml.exceptions import BadInput
 from .limits import DecodeLimits
 
 INVALID = "Not a valid JSON format"
+_JOINABLE = 8192  # bytes of a body; joining larger ones to look for digits costs more than it saves
 _DIGIT_RUN = b"0" * 19
 _DIGITS = bytes.maketrans(b"123456789", b"0" * 9)
 _LONG_INTEGER = re.compile(rb"(?<![\d.])\d{19,}(?![\d.eE])")
@@ -56,7 +57,9 @@ def loads_many(bodies: list[bytes], limits: DecodeLimits) -> list[Any] | None:
     from orjson import loads as parse  # noqa: PLC0415
 
     longest = max(map(len, bodies), default=0)
-    if longest > 2 * limits.json_depth:
+    if longest > _JOINABLE:
+        return None
+    if longest > 2 * limits.json_depth and any(_may_be_deep(body, limits.json_depth) for body in bodies):
         return None
     if longest >= len(_DIGIT_RUN) and _DIGIT_RUN in b" ".join(bodies).translate(_DIGITS):
         return None
@@ -75,7 +78,7 @@ def has_long_integer(body: bytes) -> bool:
 
 def check_depth(body: bytes, limit: int) -> None:
     """Raises `BadInput` if valid JSON nests deeper than `limit`; time is linear in its size."""
-    if body.count(b"[") + body.count(b"{") <= limit:
+    if not _may_be_deep(body, limit):
         return
     outside = body.replace(b"\\\\", b"").replace(b'\\"', b"").split(b'"')[::2]
     brackets = b"".join(outside).translate(_ONE_KIND, _NOT_BRACKETS)
@@ -86,6 +89,10 @@ def check_depth(body: bytes, limit: int) -> None:
         brackets = brackets.replace(b"[]", b"")
     if brackets and rounds + max(accumulate(array("b", brackets.translate(_STEPS)))) > limit:
         raise BadInput(f"{INVALID}: nested deeper than {limit} levels")
+
+
+def _may_be_deep(body: bytes, limit: int) -> bool:
+    return body.count(b"[") + body.count(b"{") > limit
 
 
 def _loads_exact(body: bytes, limits: DecodeLimits) -> Any:

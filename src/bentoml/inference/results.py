@@ -100,7 +100,8 @@ class Finisher:
                     replies = [reply_of_result(self.adapter, result_of_reply(r)) for r in replies]
         except Exception as err:  # an output adapter's failure belongs to these items
             logger.error("Error caught in output adapter:", exc_info=err)
-            reply = error_reply(500, f"The result of API '{self.api_name}' cannot be written: {err}")
+            kind = type(err).__name__
+            reply = error_reply(500, f"The result of API '{self.api_name}' cannot be written ({kind})")
             return [reply] * len(rows)
         if len(replies) != len(rows):
             return self._mismatch(f"{len(replies)} packed results", rows, len(rows))
