@@ -28,7 +28,7 @@ class UrlPrefix:
         path = scope["path"]
         if prefix and path == prefix:
             # a page's relative links need the slash
-            answer = Response(status_code=308, headers={"Location": f"{prefix}/"})
+            answer = Response(status_code=307, headers={"Location": f"{prefix}/"})
             await answer(scope, receive, send)
             return
         if prefix and path.startswith(f"{prefix}/"):
