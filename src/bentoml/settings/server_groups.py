@@ -157,7 +157,10 @@ class ServerSettings(Group):
         gt=0,
     )
     ngrok_enabled: bool = option(
-        False, "bento_server.ngrok.enabled", "Accepted for 0.13 files; no tunnel is opened.", "BENTOML_ENABLE_NGROK"
+        False,
+        "bento_server.ngrok.enabled",
+        "Accepted for 0.13 files; no tunnel is opened.",
+        "BENTOML_ENABLE_NGROK",
     )
     log_level: Level = option(
         "INFO", "bento_server.logging.level", "Level of the HTTP server's own messages."
