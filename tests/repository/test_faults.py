@@ -87,7 +87,7 @@ def run_on_small_disk(size: str, directory: Path, script: str, *arguments: str) 
 def test_F21_full_disk_while_saving(tmp_path: Path) -> None:
     sources = tmp_path / "sources"
     out = run_on_small_disk("1500k", tmp_path / "disk", FILL, str(tmp_path / "disk/home"), str(sources))
-    words = out.split()
+    words = out.splitlines()[-1].split()
     refused, saved = int(words[words.index("refused") + 1]), int(words[words.index("saved") + 1])
     assert refused >= 3
     assert saved >= 5

@@ -7,11 +7,11 @@ from pathlib import Path
 import click
 
 from .command import Command
-from .options import bento_argument, locate, yatai_url_option
+from .options import bento_argument, bento_epilog, locate, yatai_url_option
 
 
 def command(bundle: Path | None = None) -> click.Command:
-    @click.command(cls=Command, prints_data=True)
+    @click.command(cls=Command, epilog=bento_epilog(bundle), prints_data=True)
     @bento_argument(bundle)
     @yatai_url_option
     def info(yatai_url: str | None, bento: str | None = None) -> None:

@@ -24,6 +24,13 @@ def bento_argument(bundle: Path | None) -> Decorator[Any]:
     return click.argument("bento")
 
 
+def bento_epilog(bundle: Path | None) -> str | None:
+    """What the help says about the BENTO argument."""
+    if bundle is not None:
+        return None
+    return "BENTO is a bundle's directory or its NAME:VERSION; the version may be `latest`."
+
+
 def yatai_url_option(function: F) -> F:
     return click.option(
         "--yatai-url", help="Remote YataiService URL. Example: --yatai-url http://localhost:50051"

@@ -8,12 +8,13 @@ from pathlib import Path
 import click
 
 from .command import Command
-from .options import bento_argument, locate
+from .options import bento_argument, bento_epilog, locate
 
 
 def command(bundle: Path | None = None) -> click.Command:
     @click.command(
         cls=Command,
+        epilog=bento_epilog(bundle),
         prints_data=True,
         context_settings={"ignore_unknown_options": True, "allow_extra_args": True},
     )

@@ -11,14 +11,14 @@ import click
 from bentoml.exceptions import CLIException
 
 from .command import Command
-from .options import bento_argument, locate
+from .options import bento_argument, bento_epilog, locate
 from .serve_options import serve_options, start_server
 
 logger = logging.getLogger("bentoml.cli")
 
 
 def command(bundle: Path | None = None) -> click.Command:
-    @click.command(cls=Command)
+    @click.command(cls=Command, epilog=bento_epilog(bundle))
     @bento_argument(bundle)
     @serve_options
     @click.option("--reload", is_flag=True, help="Load the bundle anew when one of its files changes.")
@@ -28,10 +28,7 @@ def command(bundle: Path | None = None) -> click.Command:
     def serve(
         yatai_url: str | None, reload: bool, run_with_ngrok: bool, bento: str | None = None, **options: Any
     ) -> None:
-        """Serve the APIs of a bundle over HTTP.
-
-        BENTO is a bundle's directory or its NAME:VERSION; the version may be `latest`.
-        """
+        """Serve the APIs of a bundle over HTTP."""
         if run_with_ngrok:
             raise CLIException(
                 "--run-with-ngrok is not supported: this version downloads no programs. "

@@ -8,12 +8,12 @@ from typing import Any
 import click
 
 from .command import Command
-from .options import bento_argument, locate
+from .options import bento_argument, bento_epilog, locate
 from .serve_options import serve_options, start_server
 
 
 def command(bundle: Path | None = None) -> click.Command:
-    @click.command("serve-gunicorn", cls=Command, failed_name="serve_gunicorn")
+    @click.command("serve-gunicorn", cls=Command, failed_name="serve_gunicorn", epilog=bento_epilog(bundle))
     @bento_argument(bundle)
     @serve_options
     @click.option(
@@ -25,10 +25,7 @@ def command(bundle: Path | None = None) -> click.Command:
     def serve_gunicorn(
         yatai_url: str | None, microbatch_workers: int | None, bento: str | None = None, **options: Any
     ) -> None:
-        """Serve the APIs of a bundle over HTTP (the same server as `serve`).
-
-        BENTO is a bundle's directory or its NAME:VERSION; the version may be `latest`.
-        """
+        """Serve the APIs of a bundle over HTTP (the same server as `serve`)."""
         start_server(locate(bento, bundle, yatai_url), options)
 
     return serve_gunicorn
