@@ -169,7 +169,7 @@ def _read_requirements(env: BentoServiceEnv) -> str | None:
 
 def _read(path: str, parameter: str) -> str:
     try:
-        return Path(path).read_text("utf-8")
+        return Path(path).read_bytes().decode("utf-8")  # line ends stay as they are
     except FileNotFoundError as err:
         raise BentoMLException(f"{parameter} '{path}' does not exist (looked in '{os.getcwd()}')") from err
     except (OSError, UnicodeDecodeError) as err:

