@@ -280,3 +280,17 @@ def test_delete_of_latest_is_refused(repository: LocalRepository, add: Add) -> N
         repository.delete("Iris", "latest")
     with pytest.raises(NotFound, match="Did you mean 'Iris:1'"):
         repository.delete("Iris", "2")
+
+
+def test_files_outside_the_repository_are_never_removed(
+    repository: LocalRepository, add: Add, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    add("Iris", "1")
+    elsewhere = LocalRepository(repository.home, directory=tmp_path / "elsewhere")
+    path = elsewhere.add_directory(make_bundle(tmp_path / "two", "Iris", "2"))
+    assert repository.resolve("Iris:latest") == path
+    logging.getLogger("bentoml").propagate = True
+    repository.delete("Iris", "2")
+    assert path.is_dir()
+    assert f"at '{path}' are outside this repository" in caplog.text
+    assert tags(repository) == ["Iris:1"]

@@ -106,7 +106,7 @@ def test_remote_server_is_refused(
     config = tmp_path / "config.yml"
     config.write_text("yatai:\n  remote:\n    url: grpcs://models.example:443\n")
     monkeypatch.setenv("BENTOML_CONFIG", str(config))
-    with pytest.raises(FailedPrecondition, match="grpcs://models.example:443"):
+    with pytest.raises(FailedPrecondition, match=r"grpcs://models\.example:443"):
         get_yatai_client()
 
 

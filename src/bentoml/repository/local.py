@@ -148,7 +148,8 @@ class LocalRepository:
                 f"Cannot delete '{tag}': name the version, as `bentoml get {tag}` shows it."
             )
         self._open()
-        if self._index.find(tag) is None:
+        record = self._index.find(tag)
+        if record is None:
             raise NotFound(f"BentoService {tag} not found{self._hint(tag)}")
         with (
             _explained(f"Deleting {tag}"),
@@ -160,6 +161,10 @@ class LocalRepository:
                 raise NotFound(f"BentoService {tag} has already been deleted")
             with self._kept_for_next_start(operation):
                 self._settle(tag)
+        if record.uri_type != "LOCAL" or (Path(record.uri).is_dir() and Path(record.uri) != self.target(tag)):
+            logger.warning(
+                "The files of %s at '%s' are outside this repository and stay there", tag, record.uri
+            )
 
     def resolve(self, bento: str) -> Path:
         """The directory of a bundle given as a directory or as `Name:Version`; a directory wins.
