@@ -10,6 +10,7 @@ import zlib
 from typing import Any
 
 import pytest
+from contracts.probe import echo, make_client, send
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -17,7 +18,6 @@ from bentoml.adapters import DataframeInput, DecodeLimits, JsonInput, StringInpu
 from bentoml.adapters.content import gunzip
 from bentoml.adapters.limits import DEFAULT_LIMITS
 from bentoml.exceptions import BadInput, PayloadTooLarge
-from contracts.probe import echo, make_client, send
 
 BODY = b'[{"a": 1}]'
 

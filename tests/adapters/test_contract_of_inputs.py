@@ -8,9 +8,9 @@ import json
 from typing import Any
 
 import pytest
+from contracts.adapter_contract import InputAdapterContract
 
 from bentoml.testing import Request
-from contracts.adapter_contract import InputAdapterContract
 
 
 def as_json(value: Any) -> Request:

@@ -7,12 +7,12 @@ import json
 from typing import Any
 
 import pytest
+from contracts.probe import make_client, send, send_all
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bentoml.adapters import DataframeInput, DecodeLimits
 from bentoml.testing import Request
-from contracts.probe import make_client, send, send_all
 
 pandas = pytest.importorskip("pandas")
 
@@ -354,3 +354,13 @@ def test_a_batch_gives_what_each_request_gives_alone(tables: list[list[list[Any]
     together = [(a.status_code, a.content) for a in send_all(client, requests)]
     assert together == [(a.status_code, a.content) for a in (send_all(client, [r])[0] for r in requests)]
     assert {status for status, _ in together} == {200}
+
+
+@given(st.lists(st.text('0123456789.,-+eE[]"_ naNtrue', max_size=6), min_size=1, max_size=5))
+def test_columns_of_csv_are_read_alike_by_both_ways(cells: list[str]) -> None:
+    from bentoml.adapters.csv_table import typed
+
+    fast, careful = typed(cells, strict=True, exact=False), typed(cells, strict=True, exact=True)
+    assert list(map(str, fast)) == list(map(str, careful)) or [float(value) for value in fast] == [
+        float(value) for value in careful
+    ]

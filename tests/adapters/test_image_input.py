@@ -10,10 +10,10 @@ import zlib
 from typing import Any
 
 import pytest
+from contracts.probe import make_client, send, send_all
 
 from bentoml.adapters import DecodeLimits, ImageInput
 from bentoml.testing import Request
-from contracts.probe import make_client, send, send_all
 
 Image = pytest.importorskip("PIL.Image")
 numpy = pytest.importorskip("numpy")

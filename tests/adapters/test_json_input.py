@@ -8,6 +8,7 @@ import time
 from typing import Any
 
 import pytest
+from contracts.probe import echo, make_client, send, send_all
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -16,7 +17,6 @@ from bentoml.adapters.json_codec import check_depth, dumps, dumps_many, has_long
 from bentoml.adapters.limits import DEFAULT_LIMITS
 from bentoml.exceptions import BadInput
 from bentoml.testing import Request
-from contracts.probe import echo, make_client, send, send_all
 
 VALUES = st.recursive(
     st.none()

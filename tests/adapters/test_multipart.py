@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from contracts.probe import echo, make_client, send
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -16,7 +17,6 @@ from bentoml.adapters import DecodeLimits, FileInput, JsonInput
 from bentoml.adapters.limits import DEFAULT_LIMITS
 from bentoml.adapters.multipart import parse_form
 from bentoml.exceptions import BadInput
-from contracts.probe import echo, make_client, send
 
 BOUNDARY = "xyz"
 KIND = f"multipart/form-data; boundary={BOUNDARY}"

@@ -7,13 +7,13 @@ import uuid
 from typing import Any
 
 import pytest
+from contracts.probe import make_client, send_all
 from hypothesis import given
 from hypothesis import strategies as st
 
 from bentoml.adapters import DataframeInput, DataframeOutput, DefaultOutput, JsonInput, JsonOutput
 from bentoml.exceptions import APIDeprecated
 from bentoml.testing import Request
-from contracts.probe import make_client, send_all
 
 numpy = pytest.importorskip("numpy")
 

@@ -15,10 +15,10 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 import pytest
+from contracts.probe import make_client, make_service, send_all
 
 from bentoml.testing import Request
 from bentoml.types import Payload, Reply, RequestHead
-from contracts.probe import make_client, make_service, send_all
 
 
 class InputAdapterContract(ABC):

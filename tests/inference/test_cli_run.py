@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from contracts.probe import echo, make_service
 
 from bentoml.adapters import DataframeInput, FileInput, JsonInput, StringInput
 from bentoml.inference.cli_run import run_cli
-from contracts.probe import echo, make_service
 
 
 def run(adapter: Any, *argv: str, func: Any = echo, **options: Any) -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from contracts.probe import make_client, make_service
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -13,7 +14,6 @@ from bentoml.inference.isolation import MAX_CALLS, Ledger, call_budget
 from bentoml.inference.pipeline import Pipeline
 from bentoml.testing import Client
 from bentoml.types import Payload
-from contracts.probe import make_client, make_service
 
 
 class Model:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import base64
 from typing import Any
 
+from contracts.probe import echo, make_service
+
 from bentoml.adapters import FileInput, JsonInput, StringInput
 from bentoml.types import InferenceResult
-from contracts.probe import echo, make_service
 
 
 def handle(adapter: Any, event: dict[str, Any], func: Any = echo) -> Any:

@@ -7,13 +7,13 @@ import logging
 from typing import Any
 
 import pytest
+from contracts.probe import echo, make_client, make_service, send, send_all
 
 from bentoml.adapters import JsonInput, JsonOutput, StringInput
 from bentoml.exceptions import InvalidArgument, NotFound, Overloaded
 from bentoml.inference.pipeline import Pipeline
 from bentoml.testing import Request
 from bentoml.types import HTTPHeaders, InferenceError, InferenceResult, InferenceTask, Payload
-from contracts.probe import echo, make_client, make_service, send, send_all
 
 
 def numbers(*values: Any) -> list[Request]:

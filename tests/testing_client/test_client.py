@@ -7,11 +7,11 @@ import io
 from typing import Any
 
 import pytest
+from contracts.probe import echo, make_client
 
 import bentoml
 from bentoml.adapters import DecodeLimits, FileInput, JsonInput, StringInput
 from bentoml.testing import Client, HTTPStatusError
-from contracts.probe import echo, make_client
 
 
 def test_json_text_and_bytes() -> None:

@@ -14,6 +14,7 @@ from typing import Any
 
 from bentoml.exceptions import BadInput
 
+from .json_codec import has_long_integer
 from .table import Label, Table, from_rows
 
 # fmt: off
@@ -24,6 +25,7 @@ MISSING = frozenset({
 _TRUE = frozenset({"True", "TRUE", "true"})
 _FALSE = frozenset({"False", "FALSE", "false"})
 # fmt: on
+_NUMBERS = frozenset({int, float})
 
 
 def read_csv(text: str, keep_text: Set[Label] = frozenset()) -> Table:
@@ -43,20 +45,26 @@ def read_csv(text: str, keep_text: Set[Label] = frozenset()) -> Table:
     if len(rows) < 2:
         raise BadInput("expected a CSV header line and one or more rows")
     table = from_rows(rows[1:], rows[0])
-    strict = "_" in text or not text.isascii()
+    strict = text.find("_", max(text.find("\n"), 0)) >= 0 or not text.isascii()
+    exact = has_long_integer(text.encode("utf-8", "surrogatepass"))
     columns = [
-        _kept(cells) if name in keep_text or place in keep_text else typed(cells, strict=strict)
+        _kept(cells) if name in keep_text or place in keep_text else typed(cells, strict=strict, exact=exact)
         for place, (name, cells) in enumerate(zip(table.names, table.columns, strict=True))
     ]
     return table._replace(columns=columns)
 
 
-def typed(cells: Sequence[str], *, strict: bool) -> Sequence[Any]:
+def typed(cells: Sequence[str], *, strict: bool = True, exact: bool = True) -> Sequence[Any]:
     """Values of one column.
 
     Args:
         strict: some field has characters that Python's number syntax allows and CSV's does not.
+        exact: some integer may not fit 64 bits.
     """
+    if not exact:
+        numbers = _json_numbers(cells)
+        if numbers is not None:
+            return numbers
     if strict and not all(cell.isascii() and "_" not in cell for cell in cells):
         return _kept(cells)
     numbers = _converted(int, cells) if cells[0].lstrip("+- ").isdigit() else None
@@ -74,6 +82,20 @@ def typed(cells: Sequence[str], *, strict: bool) -> Sequence[Any]:
         return found
     values = iter(found)
     return [None if cell in MISSING else next(values) for cell in cells]
+
+
+def _json_numbers(cells: Sequence[str]) -> list[Any] | None:
+    """All cells read by one call of the JSON parser; None unless each of them is one number.
+
+    As many numbers as cells, and nothing but numbers, leaves no cell with a comma or a bracket.
+    """
+    from orjson import JSONDecodeError, loads  # noqa: PLC0415
+
+    try:
+        values: list[Any] = loads(f"[{','.join(cells)}]")
+    except JSONDecodeError:
+        return None
+    return values if len(values) == len(cells) and set(map(type, values)) <= _NUMBERS else None
 
 
 def _converted(number: Callable[[str], Any], cells: Sequence[str]) -> list[Any] | None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections import OrderedDict, deque
 from collections.abc import Callable, Sequence
+from threading import Lock
 from time import monotonic
 
 from bentoml.types import Payload, Reply
@@ -39,6 +40,7 @@ class Ledger:
         self._credit_s = SHARE * WINDOW_S
         self._seen = clock()
         self._poison: OrderedDict[int, float] = OrderedDict()
+        self._lock = Lock()
         self._good = 0
         self.cap: int | None = None
 
@@ -65,17 +67,19 @@ class Ledger:
         self.cap = max(1, size // 2)
 
     def note_poison(self, payload: Payload) -> None:
-        self._poison[hash(payload.body)] = self.clock()
-        while len(self._poison) > POISON_ENTRIES:
-            self._poison.popitem(last=False)
+        with self._lock:
+            self._poison[hash(payload.body)] = self.clock()
+            while len(self._poison) > POISON_ENTRIES:
+                self._poison.popitem(last=False)
 
     def suspects(self, payloads: Sequence[Payload], items: Sequence[int]) -> list[int]:
         """Those of `items` whose body failed alone during the last minute."""
         if not self._poison:
             return []
         oldest = self.clock() - POISON_S
-        while self._poison and next(iter(self._poison.values())) < oldest:
-            self._poison.popitem(last=False)
+        with self._lock:
+            while self._poison and next(iter(self._poison.values())) < oldest:
+                self._poison.popitem(last=False)
         return [i for i in items if hash(payloads[i].body) in self._poison]
 
 

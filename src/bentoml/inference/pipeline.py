@@ -12,7 +12,7 @@ from time import perf_counter
 from typing import TYPE_CHECKING, cast
 
 from bentoml.adapters.base_input import overrides_legacy
-from bentoml.adapters.limits import DEFAULT_LIMITS, DecodeLimits
+from bentoml.adapters.limits import DecodeLimits
 from bentoml.types import InferenceTask, Payload, Reply
 
 from .calls import Failure, Steps, Times, drive, drive_async, log_failure
@@ -29,21 +29,23 @@ __all__ = ["Pipeline", "Times"]
 class Pipeline:
     """Runs items through one API of one service.
 
-    One thread at a time may call `run`; `run_async` may run many times at once on one event loop.
+    `run` may be called from several threads if the user function allows it, `run_async` many times at
+    once on one event loop; `last_times` is then that of any one of them.
 
     Args:
-        api: the API; its adapters are told `limits`.
-        limits: bounds on what decoding one item may cost.
+        api: the API.
+        limits: bounds on what decoding one item may cost, told to the input adapter; None leaves
+            the adapter as it is.
 
     Attributes:
         last_times: seconds the latest finished run spent in each step.
     """
 
-    def __init__(self, api: InferenceAPI, limits: DecodeLimits = DEFAULT_LIMITS) -> None:
+    def __init__(self, api: InferenceAPI, limits: DecodeLimits | None = None) -> None:
         self.api = api
-        self.limits = limits
         self.last_times = Times()
-        api.input_adapter.limits = limits
+        if limits is not None:
+            api.input_adapter.limits = limits
         self._finisher = Finisher(api.output_adapter, api.name)
         self._road = TaskRoad if overrides_legacy(api.input_adapter) else ValueRoad
         self._ledger = Ledger()
