@@ -11,6 +11,8 @@ from typing import Any
 from bentoml.batching.dispatcher import Dispatcher
 from bentoml.batching.queue import ApiQueue, Request
 
+Cost = Callable[[int, int], float]
+
 
 class Head:
     def __init__(self, status: int) -> None:
@@ -34,7 +36,7 @@ class Simulation:
     def __init__(
         self,
         queues: Sequence[ApiQueue],
-        cost: Callable[[int, int], float],
+        cost: Cost,
         workers: int = 1,
         read_s: float = 8e-6,
         write_s: float = 7e-6,
@@ -79,10 +81,15 @@ class Simulation:
                     continue
                 return
             self.now = max(self.now, self._events[0][0])
+            due = []
             while self._events and self._events[0][0] <= self.now:
-                heapq.heappop(self._events)[2]()
+                due.append(heapq.heappop(self._events)[2])
+            for handle in due:  # what becomes due while these run belongs to the next turn
+                handle()
 
-    def send(self, queue: ApiQueue, on_answer: Callable[[Request, int], None], timeout_s: float = 60.0) -> Request:
+    def send(
+        self, queue: ApiQueue, on_answer: Callable[[Request, int], None], timeout_s: float = 60.0
+    ) -> Request:
         """A request arrives now."""
         self.now += self.read_s
         start = self.now
@@ -126,11 +133,13 @@ class Worker:
         self.killed = True
 
 
-def queue(cap: int = 1000, goal_s: float = 20.0, limit: int = 100_000, index: int = 0, **options: Any) -> ApiQueue:
+def queue(
+    cap: int = 1000, goal_s: float = 20.0, limit: int = 100_000, index: int = 0, **options: Any
+) -> ApiQueue:
     return ApiQueue(f"api{index}", index, cap=cap, goal_s=goal_s, timeout_s=60.0, limit=limit, **options)
 
 
-def closed_loop(clients: int, cost: Callable[[int, int], float], seconds: float, *, cohort: bool = True) -> Simulation:
+def closed_loop(clients: int, cost: Cost, seconds: float, *, cohort: bool = True) -> Simulation:
     """`clients` that each send again about 40 us after their answer, and did not start together."""
     rng = random.Random(7)
     api = queue()
@@ -140,7 +149,7 @@ def closed_loop(clients: int, cost: Callable[[int, int], float], seconds: float,
     def client(_request: Request | None = None, _status: int = 200) -> None:
         sim.later(rng.uniform(30e-6, 50e-6), lambda: sim.send(api, client))
 
-    for i in range(clients):
+    for _i in range(clients):
         sim.later(rng.uniform(0, 0.02), client)
     sim.run(seconds)
     return sim

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -28,7 +30,7 @@ def reassemble(data: bytes, cuts: list[int]) -> list[bytes]:
     frames: list[bytes] = []
     assembler = Assembler(frames.append)
     edges = sorted({0, len(data), *(c % (len(data) + 1) for c in cuts)})
-    for start, end in zip(edges, edges[1:], strict=False):
+    for start, end in itertools.pairwise(edges):
         assembler.feed(data[start:end])
     return frames
 
