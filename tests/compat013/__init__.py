@@ -1,0 +1,1 @@
+"""Compatibility with the real 0.13.1: fixtures it saved, answers it gave."""
