@@ -14,11 +14,11 @@ def print_reply(reply: Reply, output: str = "json") -> int:
     Args:
         reply: the finished item.
         output: `json` puts a space after commas and colons as users of the 0.13 line know it,
-            `str` writes the body as it is.
+            `str` writes the value as Python's `str` does, a text without its quotes.
     """
     text = reply.body.decode("utf-8", "replace")
-    if output == "json" and not reply.error and reply.head.content_type.startswith("application/json"):
-        text = spaced(text)
+    if not reply.error and reply.head.content_type.startswith("application/json"):
+        text = spaced(text) if output == "json" else plain(text)
     sys.stdout.write(text + "\n")
     return 1 if reply.error else 0
 
@@ -27,5 +27,13 @@ def spaced(text: str) -> str:
     """JSON text with the spaces Python's `json` writes; other text unchanged."""
     try:
         return json.dumps(json.loads(text), ensure_ascii=False)
+    except ValueError:
+        return text
+
+
+def plain(text: str) -> str:
+    """The value of JSON text as `str` writes it; other text unchanged."""
+    try:
+        return str(json.loads(text))
     except ValueError:
         return text
