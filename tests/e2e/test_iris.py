@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import shutil
 import subprocess
 import sys
@@ -11,6 +12,8 @@ from pathlib import Path
 
 import pytest
 import requests
+
+from tests.docs_blocks import ROOT, blocks, console_session
 
 from .browser import page, send_from_swagger
 from .processes import Server, copy_example, run, serving
@@ -74,6 +77,19 @@ def test_curl(server: Server) -> None:
     assert head.startswith("HTTP/1.1 200 OK")
     assert "x-request-id:" in head.lower()
     assert json.loads(body)["species"] == "setosa"
+
+
+def test_curl_of_the_quickstart(server: Server, folder: Path, home: Path) -> None:
+    if shutil.which("curl") is None:
+        pytest.skip("no curl here")
+    sessions = [
+        console_session(b) for b in blocks(ROOT / "docs" / "quickstart.md") if b.language == "console"
+    ]
+    command, shown = next(pair for session in sessions for pair in session if pair[0].startswith("curl"))
+    command = command.replace("localhost:5000", f"127.0.0.1:{server.port}").replace("curl ", "curl -sS ", 1)
+    answer, expected = json.loads(run(shlex.split(command), folder, home)), json.loads(shown)
+    assert answer["species"] == expected["species"]
+    assert answer["probability"] == pytest.approx(expected["probability"], abs=0.02)
 
 
 def test_one_bad_request_fails_alone(server: Server) -> None:

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-
 from contracts.artifact_contract import ArtifactContract
 
 torch = pytest.importorskip("torch")

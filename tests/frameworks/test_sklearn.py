@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-
 from contracts.artifact_contract import ArtifactContract
 
 pytest.importorskip("sklearn")

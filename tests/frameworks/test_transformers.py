@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-
 from contracts.artifact_contract import ArtifactContract
 
 transformers = pytest.importorskip("transformers")

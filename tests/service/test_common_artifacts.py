@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from contracts.artifact_contract import ArtifactContract
 
 from bentoml.exceptions import ArtifactLoadingException, InvalidArgument, MissingDependencyException
 from bentoml.service.artifacts.common import JSONArtifact, PickleArtifact, TextFileArtifact
-from contracts.artifact_contract import ArtifactContract
 
 BUNDLES_013 = Path(__file__).parents[1] / "compat013/fixtures/home013/repository"
 
