@@ -24,15 +24,18 @@ from bentoml.observability.metrics import (
 
 def collector() -> ServerCollector:
     api = ApiStats("predict")
-    api.by_status = {200: 7, 400: 2, 429: 1}
+    for status, times in {400: 2, 429: 1}.items():
+        for _ in range(times):
+            api.of_status(status).observe(0.01)
     api.refused = {"queue_full": 1}
     api.exceptions = {"ValueError": 3}
     api.in_progress = 4
     for value in (0.001, 0.003, 120.0):
-        api.duration.observe(value)
+        api.of_status(200).observe(value)
     api.batch_size.observe(3)
     page = ApiStats("healthz")
-    page.by_status = {200: 9}
+    for _ in range(9):
+        page.of_status(200).observe(0.01)
     snapshot = ServerSnapshot(
         queue_length={"predict": 5},
         estimates={"predict": {"fixed_seconds": 0.25}},
@@ -62,14 +65,16 @@ def test_names_labels_and_values() -> None:
         return found[f"BENTOML_Iris_{name}", tuple(sorted(labels.items()))]
 
     where = {"endpoint": "/predict", "service_version": "v1"}
-    assert value("request_total", **where, http_response_code="200") == 7
+    assert value("request_total", **where, http_response_code="200") == 3
     assert value("request_total", **where, http_response_code="400") == 2
     assert value("request_total", endpoint="/healthz", service_version="v1", http_response_code="200") == 9
     assert value("request_in_progress", **where) == 4
-    assert value("request_duration_seconds_count", **where) == 3
-    assert value("request_duration_seconds_bucket", **where, le="0.001") == 1
-    assert value("request_duration_seconds_bucket", **where, le="60.0") == 2
-    assert value("request_duration_seconds_bucket", **where, le="+Inf") == 3
+    good = {**where, "http_response_code": "200"}
+    assert value("request_duration_seconds_count", **good) == 3
+    assert value("request_duration_seconds_bucket", **good, le="0.001") == 1
+    assert value("request_duration_seconds_bucket", **good, le="60.0") == 2
+    assert value("request_duration_seconds_bucket", **good, le="+Inf") == 3
+    assert value("mb_request_duration_seconds_count", endpoint="predict", http_response_code="429") == 1
     assert value("mb_batch_size_sum", endpoint="predict") == 3
     assert value("mb_request_total", endpoint="predict", http_response_code="429") == 1
     assert value("mb_request_exception_total", endpoint="predict", exception_class="ValueError") == 3
@@ -90,7 +95,7 @@ def test_openmetrics_is_negotiated() -> None:
 
 def test_label_values_of_any_kind_are_escaped() -> None:
     odd = ApiStats('a"b\\c\nd')
-    odd.by_status = {200: 1}
+    odd.of_status(200).observe(0.01)
     page, _ = render_page([ServerCollector("P", 'v"', {odd.route: odd}, {}, ServerSnapshot())])
     assert samples(page)["P_mb_request_total", (("endpoint", odd.route), ("http_response_code", "200"))] == 1
 

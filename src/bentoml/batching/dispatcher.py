@@ -233,18 +233,21 @@ class Dispatcher:
     def _answer(self, requests: list[Request], answers: Answered, now: float) -> None:
         heads = [self._make_head(raw) for raw in answers.heads]
         stats = requests[0].queue.stats
-        by_status, duration = stats.by_status, stats.duration
-        only = heads[0]
+        durations = [stats.of_status(head.status) for head in heads]
+        only, only_durations = heads[0], durations[0]
         indexes = answers.indexes
         for i, (request, body) in enumerate(zip(requests, answers.bodies, strict=True)):
             if request.state != SENT:
                 continue
             request.state = DONE
             stats.in_progress -= 1
-            head = only if indexes is None else heads[indexes[i]]
-            by_status[head.status] = by_status.get(head.status, 0) + 1
-            duration.observe(now - request.start)
-            request.sink.answer(request, head, body)
+            if indexes is None:
+                only_durations.observe(now - request.start)
+                request.sink.answer(request, only, body)
+            else:
+                which = indexes[i]
+                durations[which].observe(now - request.start)
+                request.sink.answer(request, heads[which], body)
 
     def fail(self, request: Request, status: int, message: str, retry_after_s: int | None = None) -> None:
         """Answer a request that is in no queue with an error."""
@@ -253,8 +256,7 @@ class Dispatcher:
         request.state = DONE
         stats = request.queue.stats
         stats.in_progress -= 1
-        stats.by_status[status] = stats.by_status.get(status, 0) + 1
-        stats.duration.observe(self.clock() - request.start)
+        stats.of_status(status).observe(self.clock() - request.start)
         request.sink.answer(
             request, self._error_head(status, retry_after_s), error_reply(status, message).body
         )

@@ -41,25 +41,36 @@ class ApiStats:
     """What is counted for one route.
 
     Attributes:
-        by_status: answers by HTTP status, refusals included.
         refused: requests turned away, by reason (`queue_full`, `too_late`, `draining`, `no_worker`).
         dropped: requests that left the queue unanswered because their client had gone.
         in_progress: admitted and not yet answered.
-        duration: seconds from the last byte of a request to its answer.
+        durations: seconds from the last byte of a request to its answer, by HTTP status of the
+            answer, refusals included.
         queue_wait: seconds the oldest request of a batch had waited when the batch was cut.
         batch_size: requests per batch.
         decode_s, call_s, encode_s: seconds spent by workers in each step, summed.
     """
 
     route: str
-    by_status: dict[int, int] = field(default_factory=dict)
     refused: dict[str, int] = field(default_factory=dict)
     dropped: int = 0
     in_progress: int = 0
-    duration: Histogram = field(default_factory=lambda: Histogram(LATENCY_BOUNDS_S))
+    durations: dict[int, Histogram] = field(default_factory=dict)
     queue_wait: Histogram = field(default_factory=lambda: Histogram(LATENCY_BOUNDS_S))
     batch_size: Histogram = field(default_factory=lambda: Histogram(BATCH_BOUNDS))
     decode_s: float = 0.0
     call_s: float = 0.0
     encode_s: float = 0.0
     exceptions: dict[str, int] = field(default_factory=dict)
+
+    def of_status(self, status: int) -> Histogram:
+        """The durations of the answers with this status."""
+        found = self.durations.get(status)
+        if found is None:
+            found = self.durations[status] = Histogram(LATENCY_BOUNDS_S)
+        return found
+
+    @property
+    def by_status(self) -> dict[int, int]:
+        """Answers by HTTP status."""
+        return {status: durations.count for status, durations in self.durations.items()}

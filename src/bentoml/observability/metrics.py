@@ -72,7 +72,7 @@ class ServerCollector(Collector):
         self._prefix = prefix
         self._version = service_version
         self._apis = apis
-        asked = {name: stats for name, stats in pages.items() if stats.by_status}
+        asked = {name: stats for name, stats in pages.items() if stats.durations}
         self._all = {**apis, **asked}
         self._snapshot = snapshot
 
@@ -84,20 +84,22 @@ class ServerCollector(Collector):
 
     def _request_families(self) -> Iterator[Metric]:
         labels = ["endpoint", "service_version"]
-        duration = self._histogram("request_duration_seconds", "Seconds from request to answer", labels)
-        total = self._counter("request", "Answers by status", [*labels, "http_response_code"])
+        by_code = [*labels, "http_response_code"]
+        duration = self._histogram("request_duration_seconds", "Seconds from request to answer", by_code)
+        total = self._counter("request", "Answers by status", by_code)
         running = self._gauge("request_in_progress", "Requests being answered", labels)
         for route, stats in self._all.items():
             values = [f"/{route}", self._version]
-            _add_histogram(duration, values, stats.duration)
             running.add_metric(values, stats.in_progress)
-            for status, number in stats.by_status.items():
-                total.add_metric([*values, str(status)], number)
+            for status, durations in stats.durations.items():
+                _add_histogram(duration, [*values, str(status)], durations)
+                total.add_metric([*values, str(status)], durations.count)
         yield from (duration, total, running)
 
     def _batch_families(self) -> Iterator[Metric]:
         size = self._histogram("mb_batch_size", "Requests per batch", ["endpoint"])
-        duration = self._histogram("mb_request_duration_seconds", "Seconds in the batcher", ["endpoint"])
+        by_code = ["endpoint", "http_response_code"]
+        duration = self._histogram("mb_request_duration_seconds", "Seconds in the batcher", by_code)
         wait = self._histogram("queue_wait_seconds", "Seconds the oldest of a batch waited", ["endpoint"])
         total = self._counter("mb_request", "Answers by status", ["endpoint", "http_response_code"])
         failed = self._counter("mb_request_exception", "Failed batches", ["endpoint", "exception_class"])
@@ -108,7 +110,8 @@ class ServerCollector(Collector):
         )
         for route, stats in self._apis.items():
             _add_histogram(size, [route], stats.batch_size)
-            _add_histogram(duration, [route], stats.duration)
+            for status, durations in stats.durations.items():
+                _add_histogram(duration, [route, str(status)], durations)
             _add_histogram(wait, [route], stats.queue_wait)
             _add_counts(total, route, stats.by_status)
             _add_counts(failed, route, stats.exceptions)

@@ -38,8 +38,7 @@ class PageStats:
         finally:
             stats.in_progress -= 1
             if status and "bentoml.prediction" not in scope:
-                stats.by_status[status] = stats.by_status.get(status, 0) + 1
-                stats.duration.observe(perf_counter() - start)
+                stats.of_status(status).observe(perf_counter() - start)
 
 
 def page_name(path: str) -> str:

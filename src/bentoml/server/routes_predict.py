@@ -38,8 +38,7 @@ async def predict(state: AppState, request: Request, route: str, methods: tuple[
 
 def _counted(state: AppState, route: str, response: Response) -> Response:
     """Count an answer that the dispatcher never sees."""
-    by_status = state.stats[route].by_status
-    by_status[response.status_code] = by_status.get(response.status_code, 0) + 1
+    state.stats[route].of_status(response.status_code).observe(0.0)
     return response
 
 

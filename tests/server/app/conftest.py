@@ -86,8 +86,7 @@ class LocalState:
         request_id = str(uuid.uuid4())
         payload = Payload(body, RequestHead(raw_head), request_id)
         (reply,) = await anyio.to_thread.run_sync(self.pipelines[route].run, [payload])
-        by_status = self.stats[route].by_status
-        by_status[reply.head.status] = by_status.get(reply.head.status, 0) + 1
+        self.stats[route].of_status(reply.head.status).observe(0.001)
         fields = [
             (b"content-type", reply.head.content_type.encode()),
             (b"x-request-id", request_id.encode()),
