@@ -65,7 +65,6 @@ def test_site_builds_without_a_warning(tmp_path: Path) -> None:
             "mkdocs",
             "build",
             "--strict",
-            "--quiet",
             "--site-dir",
             str(tmp_path / "site"),
         ],
