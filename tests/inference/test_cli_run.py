@@ -21,9 +21,9 @@ def test_json_results_have_the_spaces_users_know(capsys: pytest.CaptureFixture[s
     assert capsys.readouterr().out == '{"a": [0, 2]}\n"zwei ä"\n12345678901234567890123\n'
 
 
-def test_output_str_prints_the_body(capsys: pytest.CaptureFixture[str]) -> None:
-    assert run(JsonInput(), "--input", '{"a": null}', "-o", "str") == 0
-    assert capsys.readouterr().out == '{"a":null}\n'
+def test_output_str_prints_the_value_as_python_does(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(JsonInput(), "--input", '{"a": null}', '"zwei ä"', "-o", "str") == 0
+    assert capsys.readouterr().out == "{'a': None}\nzwei ä\n"
 
 
 def test_one_bad_item_prints_its_error_and_fails_the_run(capsys: pytest.CaptureFixture[str]) -> None:
