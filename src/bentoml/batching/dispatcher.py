@@ -135,12 +135,7 @@ class Dispatcher:
 
     def forget(self, request: Request) -> None:
         """The client of this request is gone; its item is not run if it was not cut yet."""
-        if request.state == SENT:
-            request.state = DONE
-            request.queue.stats.dropped += 1
-            request.queue.stats.in_progress -= 1
-        else:
-            request.queue.forget(request)
+        request.queue.forget(request)
 
     @property
     def in_progress(self) -> int:

@@ -119,10 +119,11 @@ class ApiQueue:
         self.live += len(requests)
 
     def forget(self, request: Request) -> None:
-        """Its client is gone: leave it in place as a tombstone that the next cut throws away."""
+        """Its client is gone: if it still waits, the next cut throws it away; a worker's answer too."""
         if request.state == WAITING:
-            request.state = DONE
             self.live -= 1
+        if request.state != DONE:
+            request.state = DONE
             self.stats.dropped += 1
             self.stats.in_progress -= 1
 

@@ -39,6 +39,7 @@ class ServerSnapshot:
         estimates: the batching model by route, name → value (`fixed_seconds`, `per_item_seconds`).
         workers: number of worker processes by state (`ready`, `starting`, …).
         worker_restarts: replaced workers since the server started.
+        rejected: requests refused for their head or framing, by status.
         ready: whether a prediction sent now would be served.
     """
 
@@ -46,6 +47,7 @@ class ServerSnapshot:
     estimates: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     workers: Mapping[str, int] = field(default_factory=dict)
     worker_restarts: int = 0
+    rejected: Mapping[int, int] = field(default_factory=dict)
     ready: bool = True
 
 
@@ -141,9 +143,12 @@ class ServerCollector(Collector):
             workers.add_metric([state], number)
         restarts = self._counter("worker_restarts", "Replaced worker processes", [])
         restarts.add_metric([], self._snapshot.worker_restarts)
+        rejected = self._counter("rejected", "Refused for their head or framing", ["http_response_code"])
+        for status, number in self._snapshot.rejected.items():
+            rejected.add_metric([str(status)], number)
         ready = self._gauge("ready", "1 while predictions are served", [])
         ready.add_metric([], float(self._snapshot.ready))
-        yield from (workers, restarts, ready)
+        yield from (workers, restarts, rejected, ready)
 
     def _counter(self, name: str, text: str, labels: list[str]) -> CounterMetricFamily:
         return CounterMetricFamily(f"{self._prefix}_{name}", text, labels=labels)

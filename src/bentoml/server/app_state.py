@@ -44,6 +44,10 @@ class AppState(Protocol):
         """Whether a prediction sent now would be served, and if not, why."""
         ...
 
+    @property
+    def rejected(self) -> dict[int, int]:
+        """Requests refused for their head or framing, by status."""
+
     def worker_table(self) -> Sequence[Mapping[str, Any]]:
         """One row a worker, with `state` and `restarts`."""
         ...

@@ -95,12 +95,15 @@ class Generation:
 
     def routes(self) -> dict[bytes, Route]:
         """Prediction routes by request target."""
-        return {
-            b"/" + queue.route.encode(): Route(
-                queue, self.dispatcher, frozenset(m.encode() for m in self._methods[queue.route])
-            )
-            for queue in self.queues
-        }
+        found = {}
+        for queue in self.queues:
+            methods = frozenset(m.encode() for m in self._methods[queue.route])
+            route = Route(queue, self.dispatcher, methods)
+            target = f"/{queue.route}".encode()
+            found[target] = route
+            if self.settings.server.prefix:  # a proxy may or may not cut it off
+                found[self.settings.server.prefix.rstrip("/").encode() + target] = route
+        return found
 
     async def drain(self, timeout_s: float) -> bool:
         """Wait until nothing is queued or running. False when the time was not enough."""
@@ -166,5 +169,8 @@ def _worker_config(number: int, path: Path, descriptor: BundleDescriptor, settin
         prediction_log=str(log.directory / "prediction.log") if keep_log else None,
         prediction_data=log.prediction_data,
         log_level=settings.log_level,
+        log_console=log.console_enabled,
+        log_file=str(log.directory / "active.log") if log.file_enabled else None,
+        log_advanced=log.advanced_config if log.advanced_enabled else None,
         generation=number,
     )

@@ -48,6 +48,8 @@ class Hub:
         routes: by request target as sent (`b"/predict"`).
         memo: known heads by their exact bytes, blank line included. Entries hold whatever the
             client sent, credentials too, so this is never logged or shown.
+        rejected: requests refused before they had a route, by status.
+        cors: whether answers to other origins differ.
         draining: set when the server is stopping: answers say `Connection: close`.
         second: coarse clock for the timeouts of connections.
     """
@@ -58,6 +60,8 @@ class Hub:
     routes: dict[bytes, Route] = field(default_factory=dict)
     memo: dict[bytes, KnownHead] = field(default_factory=dict)
     seen_once: set[int] = field(default_factory=set)
+    rejected: dict[int, int] = field(default_factory=dict)
+    cors: bool = False
     draining: bool = False
     second: int = 0
     max_connections: int = 1 << 30

@@ -114,16 +114,9 @@ class PredictionProtocol(HttpToolsProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         for item in self.order:
             if isinstance(item, Request) and item.state != DONE:
-                self._forget(item)
+                item.queue.forget(item)
         self.order.clear()
         super().connection_lost(exc)
-
-    def _forget(self, request: Request) -> None:
-        route = self.hub.routes.get(b"/" + request.queue.route.encode())
-        if route is not None and route.queue is request.queue:
-            route.dispatcher.forget(request)
-        else:
-            request.queue.forget(request)
 
     def eof_received(self) -> bool | None:  # type: ignore[override]
         """A client may close its side and still wait for answers."""
@@ -246,7 +239,7 @@ class PredictionProtocol(HttpToolsProtocol):
         self._enter(BODY)
         method = self.parser.get_method()
         route = hub.routes.get(self.url.partition(b"?")[0])
-        if route is None or method not in route.methods:
+        if route is None or method not in route.methods or (hub.cors and self._is_cross_origin()):
             self._begin_generic(checked)
             return
         self._route = route
@@ -264,6 +257,10 @@ class PredictionProtocol(HttpToolsProtocol):
             start = b"%b %b HTTP/1.1\r\n" % (method, self.url)
             hub.remember(self._candidate, start, len(self.headers), known)
         self._candidate = None
+
+    def _is_cross_origin(self) -> bool:
+        """Answers to browsers of other origins carry more headers; the application adds them."""
+        return any(name == b"origin" for name, _ in self.headers)
 
     def _begin_generic(self, framing: Framing) -> None:
         url, headers = self.url, self.headers
@@ -387,6 +384,7 @@ class PredictionProtocol(HttpToolsProtocol):
     def _reject(self, rejection: Rejection) -> None:
         """Answer a request that is not worth reading on, then close."""
         self._closing = True
+        self.hub.rejected[rejection.status] = self.hub.rejected.get(rejection.status, 0) + 1
         self._chunks = []
         body = rejection.message.encode()
         prefix = self.hub.heads.prefix(self.hub.heads.of_error(rejection.status))

@@ -100,5 +100,6 @@ def snapshot(state: AppState) -> ServerSnapshot:
         },
         workers=workers,
         worker_restarts=restarts,
+        rejected=state.rejected,
         ready=state.is_ready()[0],
     )

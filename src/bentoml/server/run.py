@@ -38,7 +38,7 @@ def serve(path: Path, settings: Settings, *, reload: bool = False) -> None:
     Raises:
         BentoMLException: the bundle, the port or the service is not usable; nothing is left running.
     """
-    configure(settings)
+    configure(settings, background=True)
     verify_manifest(path)
     descriptor = read_descriptor(path)
     if not descriptor.apis:
@@ -80,7 +80,7 @@ async def _serve(
     reload: bool,
 ) -> str | None:
     """Run until the end; returns the reason if the service could not be served."""
-    hub = Hub(settings.server, max_connections=_connection_limit(settings))
+    hub = Hub(settings.server, max_connections=_connection_limit(settings), cors=settings.cors.enabled)
     front: Front
     failure: list[str] = []
 

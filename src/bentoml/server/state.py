@@ -11,6 +11,7 @@ from bentoml.batching.queue import Request
 from bentoml.batching.stats import ApiStats
 from bentoml.bundle.descriptor import BundleDescriptor
 from bentoml.settings import Settings
+from bentoml.types import RequestHead
 
 from .answers import AnswerHead
 from .generation import Generation
@@ -79,6 +80,11 @@ class ServerState:
             return False, "every worker is past the deadline of what it runs"
         return True, "ready"
 
+    @property
+    def rejected(self) -> dict[int, int]:
+        """Requests refused for their head or framing, by status."""
+        return self.hub.rejected
+
     def worker_table(self) -> list[dict[str, Any]]:
         return self.generation.supervisor.table()
 
@@ -117,10 +123,14 @@ class ServerState:
             status, header fields, body.
         """
         found = self.hub.routes[b"/" + route.encode()]
+        timeout_s = found.queue.timeout_s
+        asked = RequestHead(raw_head).headers.get("x-request-timeout-ms", "")
+        if asked.isascii() and asked.isdigit():
+            timeout_s = min(timeout_s, int(asked) / 1000)
         sink = AwaitingSink()
         now = monotonic()
         request_id = self.hub.ids.next()
-        request = Request(sink, found.queue, raw_head, body, request_id, now, now + found.queue.timeout_s)
+        request = Request(sink, found.queue, raw_head, body, request_id, now, now + timeout_s)
         found.dispatcher.submit(request)
         try:
             head, answer = await sink.done

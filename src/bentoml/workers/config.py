@@ -18,6 +18,9 @@ class WorkerConfig:
         prediction_log: file of the prediction log, None when it is off.
         prediction_data: whether it holds the bodies of requests and answers.
         log_level: level name for the `bentoml` logger.
+        log_console: whether log lines go to stdout.
+        log_file: the shared active.log, None when log files are off.
+        log_advanced: a dictConfig that replaces all of that.
     """
 
     bundle_path: str
@@ -26,6 +29,9 @@ class WorkerConfig:
     prediction_log: str | None = None
     prediction_data: bool = True
     log_level: str = "INFO"
+    log_console: bool = True
+    log_file: str | None = None
+    log_advanced: dict[str, Any] | None = None
     generation: int = 0
     index: int = 0
 

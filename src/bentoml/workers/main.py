@@ -15,6 +15,7 @@ import socket
 import sys
 import threading
 import traceback
+from pathlib import Path
 
 from bentoml.exceptions import BentoMLException
 
@@ -50,7 +51,12 @@ def run(channel: BlockingChannel, config: WorkerConfig) -> None:
     """Load, report, then serve until the front closes the channel or says stop."""
     from bentoml.observability.logs import configure_worker  # noqa: PLC0415 - a worker's own set-up
 
-    configure_worker(config.log_level)
+    configure_worker(
+        config.log_level,
+        console=config.log_console,
+        file=Path(config.log_file) if config.log_file else None,
+        advanced=config.log_advanced,
+    )
     beat = threading.Thread(target=_beat, args=(channel,), daemon=True, name="bentoml-beat")
     beat.start()
     try:

@@ -68,6 +68,10 @@ class LocalState:
     def is_ready(self) -> tuple[bool, str]:
         return not self.not_ready, self.not_ready or "ready"
 
+    @property
+    def rejected(self) -> dict[int, int]:
+        return {431: 2}
+
     def worker_table(self) -> list[dict[str, Any]]:
         return [{"state": "ready", "restarts": 2}, {"state": "starting", "restarts": 1}]
 
