@@ -84,9 +84,8 @@ def _files_of(bundle: Path) -> Iterator[Path]:
 
 def _extract(stream: IO[bytes], target: Path, limits: ArchiveLimits) -> None:
     seen: dict[str, str] = {}
-    with tarfile.open(
-        fileobj=_Capped(stream, limits), mode="r|", tarinfo=_Member, errors="strict"
-    ) as archive:
+    capped = _Capped(stream, limits)
+    with tarfile.open(fileobj=capped, mode="r|", tarinfo=_Member, errors="strict") as archive:
         for count, member in enumerate(archive):
             if count >= limits.entries:
                 raise BundleCorrupted(f"The archive has more than {limits.entries} entries")
@@ -94,6 +93,8 @@ def _extract(stream: IO[bytes], target: Path, limits: ArchiveLimits) -> None:
             if parts:
                 _note_name(parts, member.isdir(), seen)
                 _write_member(archive, member, target.joinpath(*parts))
+    while capped.read(_CHUNK):
+        pass  # what follows the last entry is read too, so that a cut file is noticed
 
 
 def _write_member(archive: tarfile.TarFile, member: tarfile.TarInfo, path: Path) -> None:

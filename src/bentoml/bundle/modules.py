@@ -7,7 +7,8 @@ cases follow (see docs/decisions/2026-11-bundle-modules.md):
   those names, and they behave like any imported module.
 * One is taken (a second bundle with the same module, the project's own copy, an installed library):
   the bundle's modules live in a private table. They are swapped into `sys.modules` while the bundle
-  is imported and its artifacts are loaded, and whenever one of its modules runs an import statement.
+  is imported and its artifacts are loaded, and while one of its modules imports another for the
+  first time. Import statements of what is loaded already look into the table and swap nothing.
 
 Nobody outside a bundle ever gets a bundle's module in place of another one. Byte code is neither
 read nor written: what runs is the source that the manifest vouches for.
@@ -52,7 +53,7 @@ class BundleModules:
         self._archives = _open_archives(root / ZIP_IMPORTS)
         for archive in self._archives:
             self._units |= archive[1]
-        self._private: dict[str, ModuleType] = {}
+        self._modules: dict[str, ModuleType] = {}
         self._depth = 0
         self.is_private = any(_is_taken(unit) for unit in self._units)
         if not self.is_private:
@@ -77,33 +78,31 @@ class BundleModules:
             sys.meta_path.remove(self)
             for name in [name for name in sys.modules if self.owns(name)]:
                 del sys.modules[name]
-        self._private.clear()
+        self._modules.clear()
 
     @contextlib.contextmanager
     def active(self) -> Iterator[None]:
         """While inside, the bundle's names mean the bundle's modules (for imports and unpickling)."""
-        if not self.is_private:
-            yield
-            return
         with _swap_lock:
             self._depth += 1
-            others = self._swap_in() if self._depth == 1 else {}
+            swaps = self.is_private and self._depth == 1
+            others = self._swap_in() if swaps else {}
             try:
                 yield
             finally:
                 self._depth -= 1
-                if self._depth == 0:
+                if swaps:
                     self._swap_out(others)
 
     def _swap_in(self) -> dict[str, ModuleType]:
         others = {name: sys.modules.pop(name) for name in list(sys.modules) if self.owns(name)}
-        sys.modules.update(self._private)
+        sys.modules.update(self._modules)
         sys.meta_path.insert(0, self)
         return others
 
     def _swap_out(self, others: dict[str, ModuleType]) -> None:
         sys.meta_path.remove(self)
-        self._private = {name: sys.modules.pop(name) for name in list(sys.modules) if self.owns(name)}
+        self._modules = {name: sys.modules.pop(name) for name in list(sys.modules) if self.owns(name)}
         sys.modules.update(others)
 
     # -- the finder protocol of sys.meta_path -------------------------------------------------
@@ -148,22 +147,39 @@ class BundleModules:
             return _namespace(fullname, [*locations, *other.submodule_search_locations])
         return None
 
-    def private_builtins(self) -> dict[str, Any]:
-        """Builtins whose `import` statement looks at the bundle's modules first."""
+    def builtins(self) -> dict[str, Any]:
+        """Builtins whose `import` statement looks at the bundle's modules first, in every thread."""
 
         def import_(
             name: str,
             globals: Any = None,
             locals: Any = None,
-            fromlist: Sequence[str] = (),
+            fromlist: Sequence[str] | None = (),
             level: int = 0,
         ) -> ModuleType:
-            if level == 0 and not self.owns(name):
-                return builtins.__import__(name, globals, locals, fromlist, level)
+            fullname = _absolute(name, globals, level) if level else name
+            if not self.owns(fullname):
+                return builtins.__import__(name, globals, locals, fromlist or (), level)
+            known = self._known(fullname, fromlist or ())
+            if known is not None:
+                return known
             with self.active():
-                return builtins.__import__(name, globals, locals, fromlist, level)
+                return builtins.__import__(name, globals, locals, fromlist or (), level)
 
         return {**vars(builtins), "__import__": import_}
+
+    def _known(self, fullname: str, fromlist: Sequence[str]) -> ModuleType | None:
+        """What the statement would return, if all of it has been imported already."""
+        module = self._modules.get(fullname)
+        if module is None:
+            return None
+        if not fromlist:
+            return self._modules.get(fullname.partition(".")[0])
+        return module if all(name == "*" or hasattr(module, name) for name in fromlist) else None
+
+    def remember(self, module: ModuleType) -> None:
+        """Note a module that was executed completely."""
+        self._modules[module.__name__] = module
 
 
 class _SourceLoader(importlib.machinery.SourceFileLoader):
@@ -179,9 +195,18 @@ class _SourceLoader(importlib.machinery.SourceFileLoader):
         return code
 
     def exec_module(self, module: ModuleType) -> None:
-        if self._owner.is_private:
-            module.__dict__["__builtins__"] = self._owner.private_builtins()
+        module.__dict__["__builtins__"] = self._owner.builtins()
         super().exec_module(module)
+        self._owner.remember(module)
+
+
+def _absolute(name: str, module_globals: Any, level: int) -> str:
+    """The dotted name a relative import means; `""` when that cannot be told."""
+    package = (module_globals or {}).get("__package__")
+    try:
+        return importlib.util.resolve_name("." * level + name, package)
+    except ImportError:
+        return ""
 
 
 def _scan(root: Path, prefix: str = "") -> tuple[set[str], set[str]]:
