@@ -69,6 +69,8 @@ class Peer:
         settings: writes files that `command` reads.
         body: turns the workload's body into this server's protocol.
         value: finds the answer in the parsed JSON.
+        fragment: what every answer to the load contains, for servers that put an id into each body;
+            others must answer with the same bytes every time.
         per_connections: restart it for every number of connections, with `Start.connections` set.
     """
 
@@ -82,6 +84,7 @@ class Peer:
     environment: Callable[[Start], dict[str, str]] = lambda start: {}
     body: Callable[[bytes], bytes] = _plain
     value: Callable[[Any], Any] = _first_number
+    fragment: bytes | None = None
     path: str | None = None
     per_connections: bool = False
     answers: bool = True
@@ -289,6 +292,7 @@ _ALL = (
         command=lambda s: [s.script("mlserver"), "start", str(s.directory)],
         body=_v2,
         value=lambda answer: answer["outputs"][0]["data"][0],
+        fragment=b'"data":[0]',
         path="/v2/models/iris/infer",
         version_of="mlserver",
     ),
