@@ -89,8 +89,9 @@ def explain_errors(engine: Engine) -> Iterator[None]:
     """Turn the database's errors into this library's, with the file and the next step."""
     try:
         yield
-    except OperationalError as err:
-        raise _operational(str(engine.url.database), str(err.orig)) from err
+    except (OperationalError, sqlite3.OperationalError) as err:
+        reason = str(getattr(err, "orig", None) or err)
+        raise _operational(str(engine.url.database), reason) from err
     except (DatabaseError, sqlite3.DatabaseError) as err:
         reason = str(getattr(err, "orig", None) or err)
         raise FailedPrecondition(

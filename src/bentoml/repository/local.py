@@ -87,7 +87,8 @@ class LocalRepository:
 
         source = Path(path)
         checked = validate_labels(labels)
-        descriptor = read_descriptor(source)
+        with _explained(f"Reading the bundle in '{source}'"):
+            descriptor = read_descriptor(source)
 
         def copy(target: Path) -> None:
             digests = durable.copy_tree(source, target)

@@ -77,7 +77,8 @@ def read_revision(connection: Connection) -> str:
 
 def create(engine: Engine, path: Path) -> None:
     """Make the current schema in an empty database."""
-    _use_write_ahead_log(path)
+    with explain_errors(engine):
+        _use_write_ahead_log(path)
     run(engine, _create_tables, write=True)
     durable.sync_directory(path.parent)
 
