@@ -22,13 +22,17 @@ PACKAGE_FILE = "bundle-package.json"
 def pep440_version(version: str) -> str:
     """A PEP 440 version for packaging tools; the service's own version stays as it is elsewhere.
 
-    `1.2.3` stays; `20210926174550_16DCF9` becomes `0+20210926174550.16dcf9`.
+    What is in PEP 440's normal form stays (`1.2.3`); `20210926174550_16DCF9` becomes
+    `0+20210926174550.16dcf9`.
     """
     try:
-        return str(Version(version))
+        is_normal = str(Version(version)) == version
     except InvalidVersion:
-        local = ".".join(part for part in re.split(r"[^a-z0-9]+", version.lower()) if part)
-        return str(Version(f"0+{local}"))
+        is_normal = False
+    if is_normal:
+        return version
+    local = ".".join(part for part in re.split(r"[^a-z0-9]+", version.lower()) if part)
+    return str(Version(f"0+{local}"))
 
 
 def distribution_name(service_name: str) -> str:
