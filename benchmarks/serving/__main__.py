@@ -78,8 +78,10 @@ def started_canary(seconds: int, directory: Path) -> Iterator[measure.Canary | N
         )
     work = WORKLOADS["lr"]
     with running(PEERS["nginx"], work, Path("python"), directory / "canary", 1) as server:
-        files = (server.url, work.content_type, work.body, b"0")
-        yield measure.Canary(server, Generator.prepare(directory / "canary", *files), seconds)
+        target = (server.url, work.content_type)
+        yield measure.Canary(
+            server, Generator.prepare(directory / "canary", target, work.body, b"0"), seconds
+        )
 
 
 def write_results(

@@ -16,14 +16,16 @@ SCRIPT = """
 wrk.method = "POST"
 wrk.headers["Content-Type"] = os.getenv("BENCH_CONTENT_TYPE")
 local file = io.open(os.getenv("BENCH_BODY"), "rb"); wrk.body = file:read("*a"); file:close()
-local expected = os.getenv("BENCH_EXPECTED")
+local expected, fragment = os.getenv("BENCH_EXPECTED"), os.getenv("BENCH_FRAGMENT")
 wrong = 0
 local thread_of
 function setup(thread) thread_of = thread end
 if expected then
   local wanted = io.open(expected, "rb"); local answer = wanted:read("*a"); wanted:close()
   response = function(status, headers, body)
-    if status ~= 200 or body ~= answer then wrong = wrong + 1 end
+    local right = body == answer
+    if fragment then right = body:find(answer, 1, true) ~= nil end
+    if status ~= 200 or not right then wrong = wrong + 1 end
   end
 end
 function done(summary, latency, requests)
@@ -80,13 +82,26 @@ class Generator:
     body: Path
     script: Path
     answer: Path
+    is_fragment: bool
 
     @classmethod
-    def prepare(cls, directory: Path, url: str, content_type: str, body: bytes, answer: bytes) -> Generator:
-        """Write the files that wrk reads into `directory`."""
-        made = cls(
-            url, content_type, directory / "load.body", directory / "load.lua", directory / "load.answer"
-        )
+    def prepare(
+        cls,
+        directory: Path,
+        target: tuple[str, str],
+        body: bytes,
+        answer: bytes,
+        *,
+        is_fragment: bool = False,
+    ) -> Generator:
+        """Write the files that wrk reads into `directory`.
+
+        Args:
+            target: URL and content type.
+            answer: the whole of every answer, or with `is_fragment` a part of it.
+        """
+        files = [directory / name for name in ("load.body", "load.lua", "load.answer")]
+        made = cls(*target, files[0], files[1], files[2], is_fragment)
         made.body.write_bytes(body)
         made.answer.write_bytes(answer)
         made.script.write_text(SCRIPT)
@@ -97,6 +112,8 @@ class Generator:
         environment = {"BENCH_CONTENT_TYPE": self.content_type, "BENCH_BODY": str(self.body)}
         if read_answers:
             environment["BENCH_EXPECTED"] = str(self.answer)
+            if self.is_fragment:
+                environment["BENCH_FRAGMENT"] = "1"
         command = [require_wrk(), "-t1", f"-c{connections}", f"-d{seconds}s", "--timeout=30s", "--latency"]
         run = subprocess.run(
             [*command, "-s", str(self.script), self.url],

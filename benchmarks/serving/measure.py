@@ -73,7 +73,13 @@ def _run_peer(
         with running(peer, workload, python, directory, max(group)) as server:
             answer = server.check_answers()
             body = peer.body(workload.body)
-            generator = Generator.prepare(directory, server.url, workload.content_type, body, answer)
+            generator = Generator.prepare(
+                directory,
+                (server.url, workload.content_type),
+                body,
+                peer.fragment or answer,
+                is_fragment=peer.fragment is not None,
+            )
             for connections in group:
                 yield {"connections": connections, **_cell(plan, server, generator, connections, canary)}
 
