@@ -17,7 +17,7 @@ INPUTS := pyproject.toml $(CONSTRAINTS)
 JOBS ?= 2
 ARGS ?=
 
-.PHONY: help demo test lint format docs docs-serve bench wheel clean
+.PHONY: help demo test soak lint format docs docs-serve bench wheel clean
 
 help:  ## Show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -28,6 +28,10 @@ demo: $(VENV)/.stamp-demo  ## Train on iris, save, serve, send requests, print t
 test: lint  ## Lint, then every test that is not opt-in
 	@scripts/ensure_test_tools.sh
 	$(BIN)/python -m pytest -n $(JOBS) --dist loadgroup $(ARGS)
+
+soak: $(VENV)/.stamp-test  ## The long tests: chaos, soak, full crash matrices
+	@scripts/ensure_test_tools.sh
+	$(BIN)/python -m pytest -m slow --timeout 3600 $(ARGS)
 
 lint: $(VENV)/.stamp-test  ## ruff, mypy --strict, import contracts
 	$(BIN)/ruff check .

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import os
 import socket
@@ -20,6 +21,7 @@ from bentoml.settings import Settings
 from .app import build_app
 from .front import Front, bind
 from .generation import Generation
+from .hold import held
 from .hub import Hub
 from .reload import BundleWatcher
 from .state import ServerState
@@ -44,8 +46,9 @@ def serve(path: Path, settings: Settings, *, reload: bool = False) -> None:
     if not descriptor.apis:
         raise BentoMLException(f"{descriptor.tag} has no API to serve; decorate a method with @bentoml.api")
     sock = bind(settings.server.host, settings.server.port, settings.server.backlog)
-    with tempfile.TemporaryDirectory(prefix="bentoml-") as directory:
-        main = _serve(path, descriptor, settings, sock, Path(directory), reload=reload)
+    keep = contextlib.nullcontext(path) if reload else held(path)
+    with tempfile.TemporaryDirectory(prefix="bentoml-") as directory, keep as kept:
+        main = _serve(kept, descriptor, settings, sock, Path(directory), reload=reload)
         error = _run(main)
     if error is not None:
         raise BentoMLException(error)
