@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.14.0"
 
 if TYPE_CHECKING:
-    from .bundle.load import load_from_dir as load  # noqa: F401
     from .bundle.load import load_from_dir as load_from_dir
     from .bundle.save import save_to_dir as save_to_dir
     from .cli.main import commandline_interface as commandline_interface
@@ -25,6 +24,8 @@ if TYPE_CHECKING:
     from .service.decorators import ver as ver
     from .service.decorators import web_static_content as web_static_content
     from .service.saving import save as save
+
+    load = load_from_dir
 
 _PUBLIC = {
     "BentoService": "bentoml.service",

@@ -136,7 +136,11 @@ def test_X13_header_block_of_an_impossible_size(place: Path) -> None:
         assert "impossible size" in refused(data + b"\0" * 4096, place)
 
 
-@pytest.mark.parametrize("data", [b"", b"x" * 5000, b"\x1f\x8b" + b"x" * 100, gzip.compress(b"no tar" * 500)])
+@pytest.mark.parametrize(
+    "data",
+    [b"", b"x" * 5000, b"\x1f\x8b" + b"x" * 100, gzip.compress(b"no tar" * 500)],
+    ids=["nothing", "text", "half a gzip", "gzip of text"],
+)
 def test_X15_not_an_archive(place: Path, data: bytes) -> None:
     refused(data, place)
 

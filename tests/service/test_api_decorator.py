@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
@@ -203,7 +204,7 @@ def test_any_other_route_is_accepted(route: str) -> None:
         ({"input": JsonInput(), "timeout_s": float("nan")}, "timeout_s"),
         ({"input": JsonInput(), "max_concurrency": 4}, "needs an `async def` function, or thread_safe=True"),
     ],
-    ids=str,
+    ids=lambda value: re.sub(r" object at 0x[0-9a-f]+", "", str(value)),
 )
 def test_mistakes_in_the_options_are_named(options: dict[str, Any], message: str) -> None:
     with pytest.raises(InvalidArgument, match=message):
