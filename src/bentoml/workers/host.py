@@ -178,7 +178,7 @@ def _describe_api(api: InferenceAPI) -> dict[str, Any]:
         "batch": api.batch,
         "slots": api.max_concurrency if (api.is_async or api.thread_safe) else 1,
         "timeout_s": api.timeout_s,
-        "idempotent": api.idempotent,
+        "idempotent": api.idempotent or (api.batch and api.isolate),  # isolation calls twice as well
     }
 
 
