@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -10,7 +11,7 @@ from hypothesis import strategies as st
 
 from bentoml.batching.queue import Request
 
-from .simulation import Cost, Simulation, closed_loop, queue
+from .simulation import Cost, Simulation, Sink, closed_loop, queue
 
 
 def RF(_api: int, n: int) -> float:
@@ -212,3 +213,51 @@ def test_requests_that_may_not_run_twice_get_503_when_their_worker_dies() -> Non
     sim.later(1e-3, lambda: sim.dispatcher.link_lost(sim.links[0]))
     sim.run(1)
     assert sim.statuses == {503: 4}
+
+
+def classes(count: int) -> tuple[Simulation, Any, Any]:
+    api = queue(cap=4, classes=count, limit=20)
+    sim = Simulation([api], lambda _api, n: 0.01)
+
+    def send(priority: int) -> None:
+        start = sim.now
+        request = Request(Sink(sim, ignore), api, b"h", b"", b"%036d" % 0, start, start + 60, priority)
+        sim.dispatcher.submit(request)
+
+    return sim, api, send
+
+
+def test_a_higher_class_decides_and_lower_ones_fill_the_batch() -> None:
+    sim, _, send = classes(2)
+    sim.later(0, lambda: [send(1) for _ in range(10)])
+    sim.later(1e-3, lambda: [send(0) for _ in range(2)])
+    sim.run(1)
+    assert [[r.priority for r in batch] for _, _, batch in sim.batches] == [
+        [1, 1, 1, 1],
+        [0, 0, 1, 1],
+        [1, 1, 1, 1],
+    ]
+
+
+def test_a_full_queue_lets_the_lowest_class_go_first() -> None:
+    sim, api, send = classes(3)
+    sim.later(0, lambda: [send(2) for _ in range(24)])
+    sim.later(1e-3, lambda: [send(0) for _ in range(5)])
+    sim.run(1)
+    # 20 of the 24 fit, 4 of them are cut at once; four places are free for the five that follow
+    assert api.stats.refused == {"queue_full": 4, "displaced": 1}
+    served = [r.priority for _, _, batch in sim.batches for r in batch]
+    assert served.count(0) == 5
+
+
+def test_a_lower_class_is_never_starved() -> None:
+    sim, api, send = classes(2)
+    api.goal_s = 0.1
+    api.safe_live = 20
+    sim.later(0, lambda: send(1))
+    for i in range(400):
+        sim.later(i * 2.4e-3, lambda: send(0))
+    sim.run(2)
+    waits = [at - r.start for at, _, batch in sim.batches for r in batch if r.priority == 1]
+    assert len(waits) == 1
+    assert waits[0] < 0.3

@@ -15,71 +15,20 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterable, Sequence
 from time import monotonic
-from typing import Any, Protocol
+from typing import Any
 
 from bentoml.types import error_reply
 
+from .deadlines import late_in_batch, late_in_queue
+from .link import Answered, Batch, Link
 from .policy import Refusal, admit, cut_size, retry_after, safe_live
 from .queue import DONE, SENT, ApiQueue, Request
 
 logger = logging.getLogger("bentoml.server")
 
 MAX_BATCH = 60_000
-KILL_AFTER_S = 1.0
 MAX_TRIES = 2
 SPIN_BELOW_S = 0.0002  # the loop's timers are coarser than this
-
-
-class Batch:
-    """Requests that one worker holds."""
-
-    __slots__ = ("id", "kill_at", "link", "next_deadline", "predicted_s", "queue", "requests", "sent_at")
-
-    def __init__(
-        self, batch_id: int, queue: ApiQueue, requests: list[Request], link: Link, now: float
-    ) -> None:
-        self.id = batch_id
-        self.queue = queue
-        self.requests = requests
-        self.link = link
-        self.sent_at = now
-        self.predicted_s = queue.model.predict(len(requests)) if queue.model.buckets else 0.0
-        self.kill_at = now + queue.timeout_s + KILL_AFTER_S
-        self.next_deadline = min(r.deadline for r in requests)
-
-
-class Link(Protocol):
-    """The dispatcher's view of one worker."""
-
-    busy: Batch | None
-    batches: dict[int, Batch]
-
-    def load_of(self, api: int) -> int:
-        """How many batches of this API it holds."""
-
-    def send_call(
-        self,
-        api: int,
-        batch: int,
-        bodies: Sequence[bytes],
-        ids: Sequence[bytes],
-        heads: Sequence[bytes],
-        indexes: Sequence[int] | None,
-    ) -> None:
-        """Write one batch to the worker; never blocks."""
-
-    def kill(self, why: str) -> None:
-        """End a worker that does not answer."""
-
-
-class Answered(Protocol):
-    """A finished batch as it came back from a worker."""
-
-    batch: int
-    bodies: Sequence[bytes]
-    heads: Sequence[bytes]
-    indexes: Sequence[int] | None
-    times: tuple[float, float, float]
 
 
 class Dispatcher:
@@ -125,7 +74,7 @@ class Dispatcher:
             return
         if queue.live >= queue.safe_live or request.goal < request.start + queue.goal_s:
             refusal = admit(queue, request.goal, self._free_at(queue), self.clock())
-            if refusal is not None:
+            if refusal is not None and not self._make_room(request):
                 self._refuse(request, refusal)
                 return
         queue.append(request)
@@ -185,7 +134,7 @@ class Dispatcher:
         """Refuse from now on, and answer everything that waits, with 503."""
         self.unavailable = why
         for queue in self.queues:
-            for request in queue.take(len(queue.waiting)):
+            for request in queue.take(queue.live):
                 self.fail(request, 503, f"Service Unavailable: {why}", retry_after_s=1)
 
     def abandon(self, why: str) -> None:
@@ -256,6 +205,15 @@ class Dispatcher:
             request, self._error_head(status, retry_after_s), error_reply(status, message).body
         )
 
+    def _make_room(self, request: Request) -> bool:
+        """Let the youngest request of a lower class go instead of this one."""
+        victim = request.queue.evict_below(request.priority)
+        if victim is None:
+            return False
+        message = "Too Many Requests: requests of a higher priority took the place of this one"
+        self._refuse(victim, Refusal(429, "displaced", message, retry_after(request.queue, self.clock())))
+        return True
+
     def _refuse(self, request: Request, refusal: Refusal) -> None:
         refused = request.queue.stats.refused
         refused[refusal.reason] = refused.get(refusal.reason, 0) + 1
@@ -322,12 +280,12 @@ class Dispatcher:
     def _cut(self, queue: ApiQueue, link: Link, now: float) -> None:
         for request in queue.take_expired(now):
             self._expire(request)
-        head = queue.head()
+        head = queue.head(now)
         if head is None:
             return
         idle = sum(link.busy is None for link in self.links) if len(self.links) > 1 else 1
         size = 1 if head.tries else min(MAX_BATCH, cut_size(queue, head, idle, now))
-        requests = queue.take(size)
+        requests = queue.take(size, head.priority)
         self._batch_ids = (self._batch_ids + 1) & 0xFFFFFFFF
         batch = Batch(self._batch_ids, queue, requests, link, now)
         link.batches[batch.id] = batch
@@ -369,45 +327,23 @@ class Dispatcher:
 
     # deadlines
 
-    def _expire(self, request: Request) -> None:
-        self.fail(request, 504, f"Request timeout: no answer within {request.deadline - request.start:g} s")
-
     def sweep(self, every_link: Iterable[Link]) -> None:
         """Answer what is past its deadline and end workers that hold a batch for too long.
 
-        Called every few tens of milliseconds with all workers, old generations included.
+        Called every few tens of milliseconds with all workers, those that get no more work included.
         """
         now = self.clock()
         for queue in self.queues:
-            if queue.live and any(r.deadline <= now for r in queue.waiting):
-                self._sweep_queue(queue, now)
+            for request in late_in_queue(queue, now):
+                self._expire(request)
         for link in every_link:
             for batch in list(link.batches.values()):
-                if batch.next_deadline <= now:
-                    self._sweep_batch(batch, now)
+                for request in late_in_batch(batch, now):
+                    self._expire(request)
                 if batch.kill_at <= now:
-                    route = batch.queue.route
-                    link.kill(
-                        f"no answer from API '{route}' within its timeout of {batch.queue.timeout_s:g} s"
-                    )
+                    held = batch.queue
+                    link.kill(f"no answer from API '{held.route}' within its timeout of {held.timeout_s:g} s")
                     break
 
-    def _sweep_queue(self, queue: ApiQueue, now: float) -> None:
-        late = [r for r in queue.waiting if r.deadline <= now and r.state != DONE]
-        for request in late:
-            queue.live -= 1
-            self._expire(request)
-
-    def _sweep_batch(self, batch: Batch, now: float) -> None:
-        later = []
-        for request in batch.requests:
-            if request.state != SENT:
-                continue
-            if request.deadline <= now:
-                self._expire(request)
-            else:
-                later.append(request.deadline)
-        batch.next_deadline = min(later, default=float("inf"))
-
-    def retry_after_s(self, queue: ApiQueue) -> int:
-        return retry_after(queue, self.clock())
+    def _expire(self, request: Request) -> None:
+        self.fail(request, 504, f"Request timeout: no answer within {request.deadline - request.start:g} s")

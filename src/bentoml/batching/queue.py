@@ -6,6 +6,7 @@ A request is a small record, not a task or a future: the front answers it throug
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Iterator
 from typing import Any, Protocol
 
 from .cohort import Cohort
@@ -13,6 +14,7 @@ from .cost_model import CostModel
 from .stats import ApiStats
 
 WAITING, SENT, DONE = range(3)
+LOWER_LEADS_EVERY = 8
 
 
 class AnswerHead(Protocol):
@@ -35,10 +37,24 @@ class Request:
         id: 36 ASCII bytes.
         goal: when it should be answered (`mb_max_latency`); decides admission and batch sizes.
         deadline: when it is answered with 504 if nothing else came.
+        priority: its class, 0 is the highest.
         tries: workers that held it when they died.
     """
 
-    __slots__ = ("body", "deadline", "goal", "head", "id", "queue", "sink", "start", "state", "tag", "tries")
+    __slots__ = (
+        "body",
+        "deadline",
+        "goal",
+        "head",
+        "id",
+        "priority",
+        "queue",
+        "sink",
+        "start",
+        "state",
+        "tag",
+        "tries",
+    )
 
     def __init__(
         self,
@@ -49,7 +65,7 @@ class Request:
         request_id: bytes,
         start: float,
         deadline: float,
-        tag: Any = None,
+        priority: int = 0,
     ) -> None:
         self.sink = sink
         self.queue = queue
@@ -61,7 +77,8 @@ class Request:
         self.deadline = deadline
         self.state = WAITING
         self.tries = 0
-        self.tag = tag
+        self.priority = priority
+        self.tag: Any = None
 
 
 class ApiQueue:
@@ -73,6 +90,7 @@ class ApiQueue:
         goal_s: `mb_max_latency` in seconds.
         slots: batches one worker may hold at once (above 1 for async and thread-safe APIs).
         limit: most requests that may wait.
+        classes: number of priority classes; class 0 is served first.
     """
 
     def __init__(
@@ -86,6 +104,7 @@ class ApiQueue:
         limit: int,
         slots: int = 1,
         idempotent: bool = False,
+        classes: int = 1,
     ) -> None:
         self.route = route
         self.index = index
@@ -96,27 +115,43 @@ class ApiQueue:
         self.slots = slots
         self.idempotent = idempotent
         self.own_lane = slots > 1
-        self.waiting: deque[Request] = deque()
+        self.lanes: list[deque[Request]] = [deque() for _ in range(classes)]
         self.live = 0
         self.arrivals = 0
         self.virtual_time = 0.0
         self.promised = 0.0
+        self._cuts_since_lower = 0
         self.safe_live = limit
         self.model = CostModel()
         self.cohort = Cohort(enabled=cap > 1)
         self.stats = ApiStats(route)
 
     def append(self, request: Request) -> None:
-        self.waiting.append(request)
+        self.lanes[request.priority].append(request)
         self.live += 1
         self.arrivals += 1
 
     def put_back(self, requests: list[Request]) -> None:
-        """Return requests to the head of the queue, in their old order."""
+        """Return requests to the heads of their lanes, in their old order."""
         for request in reversed(requests):
             request.state = WAITING
-            self.waiting.appendleft(request)
+            self.lanes[request.priority].appendleft(request)
         self.live += len(requests)
+
+    def waiting(self) -> Iterator[Request]:
+        """What waits, in no particular order across classes."""
+        return (r for lane in self.lanes for r in lane if r.state == WAITING)
+
+    def evict_below(self, priority: int) -> Request | None:
+        """Take out the youngest request of the lowest class, if that is lower than `priority`."""
+        for lane in reversed(self.lanes[priority + 1 :]):
+            while lane:
+                request = lane.pop()
+                if request.state == WAITING:
+                    request.state = SENT
+                    self.live -= 1
+                    return request
+        return None
 
     def forget(self, request: Request) -> None:
         """Its client is gone: if it still waits, the next cut throws it away; a worker's answer too."""
@@ -127,30 +162,53 @@ class ApiQueue:
             self.stats.dropped += 1
             self.stats.in_progress -= 1
 
-    def head(self) -> Request | None:
-        """The oldest request that still waits."""
-        waiting = self.waiting
-        while waiting and waiting[0].state != WAITING:
-            waiting.popleft()
-        return waiting[0] if waiting else None
+    def head(self, now: float | None = None) -> Request | None:
+        """The request that leads the next cut: the oldest of the highest class that has one.
 
-    def take(self, count: int) -> list[Request]:
-        """Remove up to `count` live requests, oldest first."""
+        A lower class leads at times, when its oldest has used half of its goal (`now` given): at most
+        every `LOWER_LEADS_EVERY`th cut.
+        """
+        heads = [head for head in map(_first_live, self.lanes) if head is not None]
+        if not heads:
+            return None
+        if now is not None and len(heads) > 1:
+            self._cuts_since_lower += 1
+            late = [h for h in heads[1:] if now - h.start > 0.5 * self.goal_s]
+            if late and self._cuts_since_lower >= LOWER_LEADS_EVERY:
+                self._cuts_since_lower = 0
+                return late[0]
+        return heads[0]
+
+    def take(self, count: int, first: int = 0) -> list[Request]:
+        """Remove up to `count` live requests: of class `first`, then of the others, each oldest first."""
         taken: list[Request] = []
-        waiting = self.waiting
-        while waiting and len(taken) < count:
-            request = waiting.popleft()
-            if request.state == WAITING:
-                request.state = SENT
-                taken.append(request)
+        lanes = self.lanes
+        order = [lanes[first], *lanes[:first], *lanes[first + 1 :]] if first else lanes
+        for lane in order:
+            while lane and len(taken) < count:
+                request = lane.popleft()
+                if request.state == WAITING:
+                    request.state = SENT
+                    taken.append(request)
         self.live -= len(taken)
         return taken
 
     def take_expired(self, now: float) -> list[Request]:
-        """Remove the requests at the head whose deadline has passed."""
+        """Remove the requests at the heads whose deadline has passed."""
         expired: list[Request] = []
-        head = self.head()
-        while head is not None and head.deadline <= now:
-            expired += self.take(1)
-            head = self.head()
+        for lane in self.lanes:
+            head = _first_live(lane)
+            while head is not None and head.deadline <= now:
+                lane.popleft()
+                head.state = SENT
+                self.live -= 1
+                expired.append(head)
+                head = _first_live(lane)
         return expired
+
+
+def _first_live(lane: deque[Request]) -> Request | None:
+    """The oldest request of a lane that still waits; tombstones before it are thrown away."""
+    while lane and lane[0].state != WAITING:
+        lane.popleft()
+    return lane[0] if lane else None

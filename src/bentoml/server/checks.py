@@ -18,6 +18,7 @@ TOKEN = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+\Z")
 BAD_VALUE = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]")
 BAD_TARGET = re.compile(rb"[\x00-\x20\x7f-\xff]")
 TIMEOUT_HEADER = b"x-request-timeout-ms"
+PRIORITY_HEADER = b"x-request-priority"
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +35,7 @@ class Framing:
 
     Attributes:
         length: announced body bytes; None when chunked.
+        priority: the class the client asks for; the operator's bound is applied later.
         timeout_s: the client's own deadline in seconds, if it sent one.
         expects_continue: it waits for `100 Continue`.
         cacheable: an identical head may be recognised without parsing it again.
@@ -41,6 +43,7 @@ class Framing:
 
     length: int | None = 0
     timeout_s: float | None = None
+    priority: int = 0
     expects_continue: bool = False
     cacheable: bool = True
 
@@ -130,6 +133,11 @@ class _Fields:
             raise _Refused(400, "X-Request-Timeout-Ms must be a number of milliseconds above 0")
         self.framing.timeout_s = int(value) / 1000
 
+    def priority(self, value: bytes) -> None:
+        if not DIGITS.match(value):
+            raise _Refused(400, "X-Request-Priority must be a whole number; 0 is the highest class")
+        self.framing.priority = int(value)
+
     def connection(self, value: bytes) -> None:
         if value.lower() != b"keep-alive":
             self.framing.cacheable = False
@@ -154,6 +162,7 @@ _HANDLERS: dict[bytes, Callable[[_Fields, bytes], None]] = {
     b"transfer-encoding": _Fields.transfer_encoding,
     b"expect": _Fields.expect,
     TIMEOUT_HEADER: _Fields.timeout,
+    PRIORITY_HEADER: _Fields.priority,
     b"connection": _Fields.connection,
     b"upgrade": _Fields.connection,
 }

@@ -156,6 +156,7 @@ def _queue(index: int, api: ApiDescriptor, settings: Settings) -> ApiQueue:
         goal_s=goal_ms / 1000 if api.batch else server.timeout_s,
         timeout_s=api.timeout_s or server.timeout_s,
         limit=server.queue_limit,
+        classes=server.priority_classes,
     )
 
 

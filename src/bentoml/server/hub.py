@@ -38,6 +38,7 @@ class KnownHead:
     length: int
     raw: bytes
     timeout_s: float
+    priority: int = 0
 
 
 @dataclass(slots=True)

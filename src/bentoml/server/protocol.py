@@ -94,6 +94,7 @@ class PredictionProtocol(HttpToolsProtocol):
         self._candidate: bytes | None = None
         self._known: KnownHead | None = None
         self._route: Route | None = None
+        self._priority = 0
         self._chunks: list[bytes] = []
         self._have = 0
         self._chunk_count = 0
@@ -168,7 +169,7 @@ class PredictionProtocol(HttpToolsProtocol):
             if len(data) < end:
                 self._begin_known(known, data[at + 4 :])
                 return
-            self._submit(known.route, known.raw, data[at + 4 : end], known.timeout_s)
+            self._submit(known.route, known.raw, data[at + 4 : end], known.timeout_s, known.priority)
             if len(data) == end:
                 return
             data = data[end:]
@@ -191,7 +192,7 @@ class PredictionProtocol(HttpToolsProtocol):
             self._known = None
             body, self._chunks = b"".join(self._chunks), []
             self._enter(IDLE)
-            self._submit(known.route, known.raw, body, known.timeout_s)
+            self._submit(known.route, known.raw, body, known.timeout_s, known.priority)
         return rest
 
     def _parse(self, data: bytes) -> None:
@@ -247,13 +248,14 @@ class PredictionProtocol(HttpToolsProtocol):
         self._raw = b"%b\r\n%b" % (method, b"".join(b"%b: %b\r\n" % pair for pair in self.headers))
         limit_s = route.queue.timeout_s
         self._timeout_s = min(limit_s, checked.timeout_s or limit_s)
+        self._priority = min(checked.priority, len(route.queue.lanes) - 1)
         keep_alive = self.parser.should_keep_alive() and self.parser.get_http_version() != "1.0"
         if not keep_alive:
             self._ended = True
         if checked.expects_continue and not self.order:
             self.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
         if self._candidate is not None and checked.cacheable and keep_alive and checked.length is not None:
-            known = KnownHead(route, checked.length, self._raw, self._timeout_s)
+            known = KnownHead(route, checked.length, self._raw, self._timeout_s, self._priority)
             start = b"%b %b HTTP/1.1\r\n" % (method, self.url)
             hub.remember(self._candidate, start, len(self.headers), known)
         self._candidate = None
@@ -302,7 +304,7 @@ class PredictionProtocol(HttpToolsProtocol):
             return
         chunks, self._chunks = self._chunks, []
         body = chunks[0] if len(chunks) == 1 else b"".join(chunks)
-        self._submit(route, self._raw, body, self._timeout_s)
+        self._submit(route, self._raw, body, self._timeout_s, self._priority)
 
     def _enter(self, phase: int) -> None:
         self._phase = phase
@@ -311,9 +313,9 @@ class PredictionProtocol(HttpToolsProtocol):
 
     # predictions
 
-    def _submit(self, route: Route, head: bytes, body: bytes, timeout_s: float) -> None:
+    def _submit(self, route: Route, head: bytes, body: bytes, timeout_s: float, priority: int) -> None:
         now = monotonic()
-        request = Request(self, route.queue, head, body, self.hub.ids.next(), now, now + timeout_s)
+        request = Request(self, route.queue, head, body, self.hub.ids.next(), now, now + timeout_s, priority)
         self.order.append(request)
         self._used = True
         self._since = self.hub.second

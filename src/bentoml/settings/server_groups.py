@@ -69,6 +69,14 @@ class ServerSettings(Group):
         "BENTOML_QUEUE_LIMIT",
         gt=0,
     )
+    priority_classes: int = option(
+        1,
+        "bento_server.priority_classes",
+        "Classes that X-Request-Priority may choose from; 0 is served first.",
+        "BENTOML_PRIORITY_CLASSES",
+        ge=1,
+        le=4,
+    )
     grace_s: float = option(
         30.0,
         "bento_server.grace",
