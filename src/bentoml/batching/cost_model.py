@@ -22,6 +22,8 @@ RATIO_STEP = 0.05
 SAME_SIZE = 0.01
 SEEN_MARGIN = 1.5
 DRIFT_RUN = 3
+KEEN = 20
+LEARN_EVERY_S = 0.004
 
 
 @dataclass(slots=True)
@@ -51,11 +53,16 @@ class CostModel:
     _strange: int = 0
     _largest: float = 0.0
     _warm: bool = False
+    _learned_at: float = 0.0
 
     @property
     def trusted(self) -> bool:
         """Whether refusing somebody on this model's word is fair."""
         return self.count >= TRUST_AFTER and self._strange < DRIFT_RUN
+
+    def wants(self, now: float) -> bool:
+        """Whether another sample is worth its time: always at first, then some hundred times a second."""
+        return self.count < KEEN or now - self._learned_at > LEARN_EVERY_S
 
     def observe(self, size: int, total_s: float, worker_s: float, now: float) -> None:
         """Learn from one finished batch. A slow first call is left out: it pays for imports and caches."""
@@ -73,6 +80,7 @@ class CostModel:
             self._note_drift(ratio)
             if self._strange < DRIFT_RUN:
                 time_s = min(total_s, 3.0 * expected)
+        self._learned_at = now
         self._add(size, time_s, now)
         self._fit(now)
 

@@ -20,6 +20,7 @@ from typing import Any
 from bentoml.types import error_reply
 
 from .deadlines import late_in_batch, late_in_queue
+from .fairness import charge, expected_s, join, settle
 from .link import Answered, Batch, Link
 from .policy import Refusal, admit, cut_size, retry_after, safe_live
 from .queue import DONE, SENT, ApiQueue, Request
@@ -77,6 +78,8 @@ class Dispatcher:
             if refusal is not None and not self._make_room(request):
                 self._refuse(request, refusal)
                 return
+        if not queue.live and len(self.queues) > 1:
+            join(queue, self.queues)
         queue.append(request)
         if not self._armed:
             self._armed = True
@@ -168,9 +171,10 @@ class Dispatcher:
                 self.fail(request, 500, "The worker returned a batch of another size. This is a bug.")
         else:
             self._answer(requests, answers, now)
-        queue.model.observe(len(requests), total_s, decode_s + call_s + encode_s, now)
-        queue.virtual_time += total_s - batch.predicted_s
-        queue.safe_live = safe_live(queue, len(self.links))
+        settle(batch, total_s)
+        if queue.model.wants(now):
+            queue.model.observe(len(requests), total_s, decode_s + call_s + encode_s, now)
+            queue.safe_live = safe_live(queue, len(self.links))
 
     # inside
 
@@ -291,7 +295,7 @@ class Dispatcher:
         link.batches[batch.id] = batch
         if not queue.own_lane:
             link.busy = batch
-        self._charge(queue, batch.predicted_s)
+        charge(batch, self.queues)
         queue.stats.batch_size.observe(len(requests))
         queue.stats.queue_wait.observe(now - head.start)
         table: dict[bytes, int] = {}
@@ -305,21 +309,12 @@ class Dispatcher:
             indexes if len(table) > 1 else None,
         )
 
-    def _charge(self, queue: ApiQueue, seconds: float) -> None:
-        if len(self.queues) > 1:
-            behind = [q.virtual_time for q in self.queues if q.live and q is not queue]
-            if behind:
-                queue.virtual_time = max(queue.virtual_time, min(behind) - seconds)
-        queue.virtual_time += seconds
-
     def _free_at(self, queue: ApiQueue) -> list[float]:
         now = self.clock()
-        return [
-            now
-            if link.busy is None or queue.own_lane
-            else max(now, link.busy.sent_at + link.busy.predicted_s)
-            for link in self.links
-        ]
+        if queue.own_lane:
+            return [now] * len(self.links)
+        busy = (link.busy for link in self.links)
+        return [now if batch is None else max(now, batch.sent_at + expected_s(batch)) for batch in busy]
 
     def _refresh_limits(self) -> None:
         for queue in self.queues:

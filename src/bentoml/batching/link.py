@@ -11,9 +11,9 @@ KILL_AFTER_S = 1.0
 
 
 class Batch:
-    """Requests that one worker holds."""
+    """Requests that one worker holds. `charged_s` is the worker time its API was charged for it."""
 
-    __slots__ = ("id", "kill_at", "link", "next_deadline", "predicted_s", "queue", "requests", "sent_at")
+    __slots__ = ("charged_s", "id", "kill_at", "link", "next_deadline", "queue", "requests", "sent_at")
 
     def __init__(
         self, batch_id: int, queue: ApiQueue, requests: list[Request], link: Link, now: float
@@ -23,7 +23,7 @@ class Batch:
         self.requests = requests
         self.link = link
         self.sent_at = now
-        self.predicted_s = queue.model.predict(len(requests)) if queue.model.buckets else 0.0
+        self.charged_s = 0.0
         self.kill_at = now + queue.timeout_s + KILL_AFTER_S
         self.next_deadline = min(r.deadline for r in requests)
 
