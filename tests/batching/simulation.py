@@ -6,7 +6,7 @@ import heapq
 import random
 from collections.abc import Callable, Sequence
 from itertools import count
-from typing import Any
+from typing import Any, Protocol
 
 from bentoml.batching.dispatcher import Dispatcher
 from bentoml.batching.queue import ApiQueue, Request
@@ -30,8 +30,20 @@ class Reply:
         self.times = (0.0, seconds, 0.0)
 
 
+class Policy(Protocol):
+    """What decides when a batch is cut: the real dispatcher, or one to compare it with."""
+
+    def submit(self, request: Request) -> None: ...
+    def add_link(self, link: Any) -> None: ...
+    def batch_done(self, link: Any, answers: Any) -> None: ...
+
+
 class Simulation:
-    """Discrete events in seconds. The front is serial: every request costs `read_s` and `write_s`."""
+    """Discrete events in seconds. The front is serial: every request costs `read_s` and `write_s`.
+
+    Args:
+        other: makes a policy that takes the dispatcher's place.
+    """
 
     def __init__(
         self,
@@ -41,6 +53,7 @@ class Simulation:
         read_s: float = 8e-6,
         write_s: float = 7e-6,
         hand_over_s: float = 40e-6,
+        other: Callable[[Simulation], Policy] | None = None,
     ) -> None:
         self.now = 0.0
         self.read_s, self.write_s, self.hand_over_s = read_s, write_s, hand_over_s
@@ -59,9 +72,16 @@ class Simulation:
             lambda status, retry: Head(status),
             clock=lambda: self.now,
         )
+        self.policy: Policy = other(self) if other is not None else self.dispatcher
         self.links = [Worker(self) for _ in range(workers)]
         for link in self.links:
-            self.dispatcher.add_link(link)
+            self.policy.add_link(link)
+
+    def soon(self, run: Callable[[], None]) -> None:
+        self._soon.append(run)
+
+    def head(self, status: int) -> Head:
+        return Head(status)
 
     def later(self, delay: float, run: Callable[[], None]) -> None:
         heapq.heappush(self._events, (self.now + delay, next(self._order), run))
@@ -94,7 +114,7 @@ class Simulation:
         self.now += self.read_s
         start = self.now
         request = Request(Sink(self, on_answer), queue, b"h", b"", b"%036d" % 0, start, start + timeout_s)
-        self.dispatcher.submit(request)
+        self.policy.submit(request)
         return request
 
 
@@ -127,7 +147,7 @@ class Worker:
         self.sim.batches.append((self.sim.now, api, list(requests)))
         reply = Reply(batch, len(bodies), seconds)
         total = seconds + 2 * self.sim.hand_over_s
-        self.sim.later(total, lambda: self.sim.dispatcher.batch_done(self, reply))
+        self.sim.later(total, lambda: self.sim.policy.batch_done(self, reply))
 
     def kill(self, why: str) -> None:
         self.killed = True

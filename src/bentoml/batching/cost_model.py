@@ -20,7 +20,7 @@ TRUST_AFTER = 3
 HALF_LIFE_S = 60.0
 RATIO_STEP = 0.05
 SAME_SIZE = 0.01
-SEEN_MARGIN = 1.5
+SEEN_MARGIN = 2.0
 DRIFT_RUN = 3
 KEEN = 20
 LEARN_EVERY_S = 0.004
@@ -169,14 +169,15 @@ class CostModel:
             return self.bounds(size)[1] * self._ratio95
         return self.predict(size) * self._ratio95
 
-    def largest_within(self, slack_s: float, cap: int) -> int:
-        """Largest batch, at most `cap` and at least 1, whose pessimistic time fits `slack_s`."""
-        if self.high(cap) <= slack_s:
+    def largest_within(self, slack_s: float, cap: int, *, optimistic: bool = False) -> int:
+        """Largest batch, at most `cap` and at least 1, that ends within `slack_s` by `high` (or `low`)."""
+        estimate = self.low if optimistic else self.high
+        if estimate(cap) <= slack_s:
             return cap
         good, bad = 1, cap
         while bad - good > 1:
             middle = (good + bad) // 2
-            if self.high(middle) <= slack_s:
+            if estimate(middle) <= slack_s:
                 good = middle
             else:
                 bad = middle

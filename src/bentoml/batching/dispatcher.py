@@ -19,10 +19,11 @@ from typing import Any
 
 from bentoml.types import error_reply
 
+from .cut import plan_cut, steady_size
 from .deadlines import late_in_batch, late_in_queue
 from .fairness import charge, expected_s, join, settle
 from .link import Answered, Batch, Link
-from .policy import Refusal, admit, cut_size, retry_after, safe_live
+from .policy import Refusal, admit, retry_after, safe_live, too_late
 from .queue import DONE, SENT, ApiQueue, Request
 
 logger = logging.getLogger("bentoml.server")
@@ -161,6 +162,9 @@ class Dispatcher:
         if len(self.links) == 1 and not queue.own_lane:
             fixed_s = queue.model.a + queue.model.gap_s
             queue.cohort.batch_done(len(requests), queue.arrivals, queue.live, fixed_s, now)
+        keen = not queue.model.trusted
+        if keen:  # the next cut can use what this batch taught
+            self._learn(queue, len(requests), total_s, decode_s + call_s + encode_s, now)
         self._tick()
         stats = queue.stats
         stats.decode_s += decode_s
@@ -172,11 +176,18 @@ class Dispatcher:
         else:
             self._answer(requests, answers, now)
         settle(batch, total_s)
-        if queue.model.wants(now):
-            queue.model.observe(len(requests), total_s, decode_s + call_s + encode_s, now)
-            queue.safe_live = safe_live(queue, len(self.links))
+        if not keen and queue.model.wants(now):
+            self._learn(queue, len(requests), total_s, decode_s + call_s + encode_s, now)
 
     # inside
+
+    def _learn(self, queue: ApiQueue, size: int, total_s: float, worker_s: float, now: float) -> None:
+        queue.model.observe(size, total_s, worker_s, now)
+        self._refresh(queue)
+
+    def _refresh(self, queue: ApiQueue) -> None:
+        queue.steady = steady_size(queue, len(self.links))
+        queue.safe_live = safe_live(queue, len(self.links))
 
     def _answer(self, requests: list[Request], answers: Answered, now: float) -> None:
         heads = [self._make_head(raw) for raw in answers.heads]
@@ -288,8 +299,9 @@ class Dispatcher:
         if head is None:
             return
         idle = sum(link.busy is None for link in self.links) if len(self.links) > 1 else 1
-        size = 1 if head.tries else min(MAX_BATCH, cut_size(queue, head, idle, now))
-        requests = queue.take(size, head.priority)
+        drop, size = (0, 1) if head.tries else plan_cut(queue, head, idle, now, lambda: self._free_at(queue))
+        dropped = queue.take(drop, head.priority)
+        requests = queue.take(min(MAX_BATCH, size), head.priority)
         self._batch_ids = (self._batch_ids + 1) & 0xFFFFFFFF
         batch = Batch(self._batch_ids, queue, requests, link, now)
         link.batches[batch.id] = batch
@@ -308,6 +320,8 @@ class Dispatcher:
             list(table),
             indexes if len(table) > 1 else None,
         )
+        for request in dropped:
+            self._refuse(request, too_late(queue, now))
 
     def _free_at(self, queue: ApiQueue) -> list[float]:
         now = self.clock()
@@ -318,7 +332,7 @@ class Dispatcher:
 
     def _refresh_limits(self) -> None:
         for queue in self.queues:
-            queue.safe_live = safe_live(queue, len(self.links))
+            self._refresh(queue)
 
     # deadlines
 

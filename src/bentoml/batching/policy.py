@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from math import ceil
 
-from .queue import ApiQueue, Request
+from .queue import ApiQueue
 
 MAX_RETRY_S = 30
 
@@ -51,6 +51,12 @@ def admit(queue: ApiQueue, goal: float, free_at: Sequence[float], now: float) ->
     return Refusal(503, "too_late", message, retry_after(queue, now))
 
 
+def too_late(queue: ApiQueue, now: float) -> Refusal:
+    """For a request that waited, and can no longer be answered in time."""
+    message = "Service Unavailable: an answer would be later than the latency goal"
+    return Refusal(503, "too_late", message, retry_after(queue, now))
+
+
 def safe_live(queue: ApiQueue, workers: int) -> int:
     """Below this many waiting requests nobody can be refused, so admission need not look closer.
 
@@ -64,14 +70,18 @@ def safe_live(queue: ApiQueue, workers: int) -> int:
 
 
 def expected_done(queue: ApiQueue, free_at: Sequence[float], now: float) -> float:
-    """Earliest plausible time at which a request that joins now is answered."""
+    """Earliest plausible time at which a request that joins now is answered.
+
+    That is the sooner of two: with all that wait in one batch, or in batches of the steady size on
+    all workers.
+    """
     model = queue.model
-    cap = queue.cap
-    full, rest = divmod(queue.live, cap)
     starts = sorted(max(now, t) for t in free_at)
-    workers = len(starts)
-    start = starts[full % workers] + (full // workers) * model.low(cap)
-    return start + model.low(min(cap, rest + 1))
+    size = queue.steady
+    full, rest = divmod(queue.live, size)
+    start = starts[full % len(starts)] + (full // len(starts)) * model.low(size)
+    done = start + model.low(rest + 1)
+    return min(done, starts[0] + model.low(queue.live + 1)) if queue.live < queue.cap else done
 
 
 def retry_after(queue: ApiQueue, now: float) -> int:
@@ -79,26 +89,3 @@ def retry_after(queue: ApiQueue, now: float) -> int:
     cap_s = max(queue.model.low(queue.cap), 1e-4)
     queue.promised = max(queue.promised, now + queue.live / queue.cap * cap_s) + cap_s / queue.cap
     return min(MAX_RETRY_S, max(1, ceil(queue.promised - now)))
-
-
-def cut_size(queue: ApiQueue, head: Request, idle: int, now: float) -> int:
-    """How many requests the next batch takes.
-
-    With several idle workers the backlog is shared out while each part does at least as much work
-    that grows with its size as it costs to run a batch at all.
-    """
-    model = queue.model
-    cap = queue.cap
-    if cap == 1 or queue.live <= 1:
-        return 1
-    size = min(cap, queue.live)
-    slack = head.goal - now
-    if model.buckets and slack > 0:
-        fitting = model.largest_within(slack, size)
-        if 2 * fitting >= size:
-            size = fitting
-        # else the head is late whatever is done: a small batch would only make the others late too
-    if idle > 1 and model.a > 0:
-        parts = max(1, min(idle, int(model.b * size / model.a)))
-        size = ceil(size / parts)
-    return size

@@ -122,6 +122,7 @@ class ApiQueue:
         self.promised = 0.0
         self._cuts_since_lower = 0
         self.safe_live = limit
+        self.steady = cap
         self.model = CostModel()
         self.cohort = Cohort(enabled=cap > 1)
         self.stats = ApiStats(route)
