@@ -76,7 +76,7 @@ class InputAdapterContract(ABC):
     def test_nothing_is_called_when_every_item_is_bad(self) -> None:
         calls: list[Any] = []
 
-        def record(self: Any, values: Any) -> Any:
+        def record(self: Any, *values: Any) -> Any:
             calls.append(values)
             return []
 

@@ -6,6 +6,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from .annotated_image_input import AnnotatedImageInput as AnnotatedImageInput
     from .base_input import BaseInputAdapter as BaseInputAdapter
     from .base_output import BaseOutputAdapter as BaseOutputAdapter
     from .dataframe_input import DataframeInput as DataframeInput
@@ -16,9 +17,12 @@ if TYPE_CHECKING:
     from .json_input import JsonInput as JsonInput
     from .json_output import JsonOutput as JsonOutput
     from .limits import DecodeLimits as DecodeLimits
+    from .multi_file_input import MultiFileInput as MultiFileInput
+    from .multi_image_input import MultiImageInput as MultiImageInput
     from .string_input import StringInput as StringInput
 
 _MODULES = {
+    "AnnotatedImageInput": "annotated_image_input",
     "BaseInputAdapter": "base_input",
     "BaseOutputAdapter": "base_output",
     "DataframeInput": "dataframe_input",
@@ -29,6 +33,8 @@ _MODULES = {
     "ImageInput": "image_input",
     "JsonInput": "json_input",
     "JsonOutput": "json_output",
+    "MultiFileInput": "multi_file_input",
+    "MultiImageInput": "multi_image_input",
     "StringInput": "string_input",
 }
 
@@ -38,6 +44,8 @@ __all__ = sorted(_MODULES)  # noqa: PLE0605 - the table above is the one list
 def __getattr__(name: str) -> Any:
     module_name = _MODULES.get(name)
     if module_name is None:
+        if name.startswith("Clipper"):
+            importlib.import_module(f"{__name__}.clipper_input").explain(name)
         raise AttributeError(f"bentoml.adapters has no '{name}'; it has {', '.join(sorted(_MODULES))}")
     value = getattr(importlib.import_module(f"{__name__}.{module_name}"), name)
     globals()[name] = value

@@ -87,10 +87,11 @@ class BaseInputAdapter:
         return {"application/json": {"schema": {"type": "object"}}}
 
     def openapi_content(self) -> dict[str, Any]:
-        """`request_schema` with the example put under its JSON content."""
+        """`request_schema` with the example put under its JSON content, or the first if there is none."""
         content = {name: dict(media) for name, media in self.request_schema.items()}
-        if self._example is not None and "application/json" in content:
-            content["application/json"]["example"] = self._example
+        if self._example is not None and content:
+            place = "application/json" if "application/json" in content else next(iter(content))
+            content[place]["example"] = self._example
         return content
 
     # -- the core ---------------------------------------------------------------------------------

@@ -28,6 +28,17 @@ def binary_payload(event: AwsLambdaEvent) -> Payload:
     return Payload(decode_base64(event.get("body") or ""), head_of(event))
 
 
+def form_payload(event: AwsLambdaEvent) -> Payload:
+    """The body of a form, whose Content-Type is kept whole because it names the boundary."""
+    body = event.get("body") or ""
+    if isinstance(body, str):
+        as_bytes = (
+            decode_base64(body) if event.get("isBase64Encoded") else body.encode("utf-8", "surrogatepass")
+        )
+        return Payload(as_bytes, head_of(event))
+    return Payload(bytes(body), head_of(event))
+
+
 def head_of(event: AwsLambdaEvent, *, keep_charset: bool = True) -> RequestHead:
     headers: Mapping[str, Any] = event.get("headers") or {}
     out = {str(k): str(v) for k, v in headers.items() if str(k).lower() not in _FRAMING}
