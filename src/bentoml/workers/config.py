@@ -21,6 +21,8 @@ class WorkerConfig:
         log_console: whether log lines go to stdout.
         log_file: the shared active.log, None when log files are off.
         log_advanced: a dictConfig that replaces all of that.
+        warmup_batch: requests in the largest batch that is run with an API's example before the worker
+            is ready; 0 for no warm-up.
     """
 
     bundle_path: str
@@ -32,6 +34,7 @@ class WorkerConfig:
     log_console: bool = True
     log_file: str | None = None
     log_advanced: dict[str, Any] | None = None
+    warmup_batch: int = 0
     generation: int = 0
     index: int = 0
 

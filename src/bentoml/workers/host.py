@@ -24,6 +24,7 @@ from bentoml.types import Payload, Reply, ReplyHead, RequestHead, error_reply
 
 from .config import WorkerConfig
 from .frames import STATUS, Answers, Call, pack_answers
+from .warmup import Sample, warm_up
 
 if TYPE_CHECKING:
     from bentoml.service import BentoService
@@ -60,6 +61,7 @@ class ServiceHost:
         self._pipelines = [Pipeline(api, limits) for api in self._apis]
         for hook in self.service.start_hooks:
             self._call_hook(hook)
+        self._samples = [self._warm_up(i, config.warmup_batch) for i in range(len(self._apis))]
         self._log = self._open_log(config)
 
     def _open_log(self, config: WorkerConfig) -> PredictionLog | None:
@@ -72,7 +74,10 @@ class ServiceHost:
         return json.dumps(
             {
                 "pid": os.getpid(),
-                "apis": [_describe_api(api) for api in self._apis],
+                "apis": [
+                    {**_describe_api(api), "warmup": samples}
+                    for api, samples in zip(self._apis, self._samples, strict=True)
+                ],
                 "openapi": build_openapi(self.service),
                 "readme": inspect.getdoc(type(self.service)) or "",
             },
@@ -102,6 +107,23 @@ class ServiceHost:
             self._pool.shutdown(wait=False, cancel_futures=True)
         if self._log is not None:
             self._log.close()
+
+    def _warm_up(self, index: int, largest: int) -> list[Sample]:
+        """Run the API's example; what it costs, as (size, seconds)."""
+        api, pipeline = self._apis[index], self._pipelines[index]
+        if not largest:
+            return []
+
+        def run(payloads: Sequence[Payload]) -> list[Reply]:
+            if not api.is_async:
+                return pipeline.run(payloads)
+            return asyncio.run_coroutine_threadsafe(pipeline.run_async(payloads), self._event_loop()).result()
+
+        try:
+            return warm_up(api, run, largest)
+        except Exception:  # an adapter of the user's own may raise anything
+            logger.warning("Warm-up of API '%s' failed", api.name, exc_info=True)
+            return []
 
     def _payloads(self, call: Call) -> list[Payload]:
         known = self._heads

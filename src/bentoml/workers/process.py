@@ -70,6 +70,16 @@ def thread_environment(workers: int) -> dict[str, str]:
     return {name: share for name in names if name not in os.environ}
 
 
+def is_stopped(pid: int) -> bool:
+    """Whether a process was stopped by a signal (SIGSTOP, a debugger). Known on Linux only."""
+    try:
+        with open(f"/proc/{pid}/stat", "rb") as file:
+            state = file.read().rpartition(b")")[2].split()[0]
+    except (OSError, IndexError):
+        return False
+    return state in (b"T", b"t")
+
+
 def reap_later(process: subprocess.Popen[bytes]) -> None:
     """Collect an ended process without blocking the event loop, so that no zombie stays."""
     threading.Thread(target=process.wait, daemon=True, name="bentoml-reaper").start()

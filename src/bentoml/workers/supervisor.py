@@ -13,7 +13,7 @@ from typing import Any, Protocol
 from .config import WorkerConfig
 from .frames import CONFIG, FAIL, HELLO, STOP, payload_of
 from .link import WorkerLink
-from .process import WorkerProcess, reap_later, spawn
+from .process import WorkerProcess, is_stopped, reap_later, spawn
 
 logger = logging.getLogger("bentoml.server")
 
@@ -22,6 +22,7 @@ STABLE_AFTER_S = 10.0
 LONGEST_BACKOFF_S = 30.0
 GIVE_UP_AFTER = 10
 FAST_RESTARTS = 60
+TRANSIENT_LOADS = 5  # failed loads in a row of a service that could be loaded before; requests wait
 STARTING, READY, GONE, STOPPED = "starting", "ready", "restarting", "stopped"
 
 
@@ -45,6 +46,7 @@ class Slot:
         self.started_at = 0.0
         self.ready_at = 0.0
         self.failures = 0
+        self.failed_loads = 0
         self.restarts = 0
         self.reason = ""
         self.load_raised = False
@@ -162,15 +164,16 @@ class Supervisor:
         slot.failures = 1 if stable else slot.failures + 1
         slot.state, slot.reason = GONE, ""
         slot.restarts += 1
-        at_once = was_ready and slot.failures <= FAST_RESTARTS
-        delay = 0.0 if at_once else min(LONGEST_BACKOFF_S, 2.0 ** (slot.failures - 1))
+        slot.failed_loads = 0 if was_ready else slot.failed_loads + 1
+        transient = self._ever_ready and slot.failed_loads <= TRANSIENT_LOADS
+        delay = _backoff_s(slot.failures - FAST_RESTARTS if transient else slot.failed_loads)
         if was_ready:
             logger.error("Worker %d ended: %s. Starting it again.", slot.index, reason)
         else:
             logger.error("Worker %d could not load the service: %s", slot.index, reason)
         if self._hopeless(slot, reason):
             return
-        if not self.ready_count and not was_ready:
+        if not self.ready_count and not transient:
             self._on_unavailable("no worker could load the service; see the server's log")
         if delay:
             logger.info("Worker %d will be started again in %g s.", slot.index, delay)
@@ -179,7 +182,7 @@ class Supervisor:
     def _hopeless(self, slot: Slot, reason: str) -> bool:
         first_load_raised = slot.load_raised and not self._ever_ready
         slot.load_raised = False
-        if first_load_raised or slot.failures >= GIVE_UP_AFTER:
+        if first_load_raised or slot.failed_loads >= GIVE_UP_AFTER:
             slot.state = STOPPED
             if not self.ready_count:
                 self._on_give_up(reason)
@@ -198,7 +201,7 @@ class Supervisor:
                 continue
             if slot.state == STARTING and now - slot.started_at > self._load_timeout_s:
                 self._kill(slot, slot.process, f"it was not ready after {self._load_timeout_s:g} s")
-            elif slot.state == READY and not slot.link.batches and now - slot.link.last_beat > SILENCE_S:
+            elif now - slot.link.last_beat > SILENCE_S and _should_beat(slot):
                 self._kill(slot, slot.process, f"no sign of life for {SILENCE_S:g} s")
 
     async def stop(self, timeout_s: float) -> None:
@@ -228,6 +231,18 @@ class Supervisor:
             }
             for slot in self.slots
         ]
+
+
+def _should_beat(slot: Slot) -> bool:
+    """Whether silence is a fault: a long call may hold the interpreter, a stopped process is lost."""
+    assert slot.process is not None and slot.link is not None
+    idle = slot.state == READY and not slot.link.batches
+    return idle or is_stopped(slot.process.pid)
+
+
+def _backoff_s(failures: int) -> float:
+    """0, 1, 2, 4, … seconds after 0 (or fewer), 1, 2, 3, … failures that count."""
+    return 0.0 if failures <= 0 else min(LONGEST_BACKOFF_S, 2.0 ** min(failures - 1, 10))
 
 
 def _exit_reason(code: int | None) -> str:
