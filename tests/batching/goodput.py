@@ -122,8 +122,7 @@ def run(
 ) -> Outcome:
     """Send a cell's requests through the real dispatcher, or through another policy."""
     api = queue(goal_s=GOAL_S, limit=1_000_000)
-    for size in warm_up:
-        api.model.observe(size, cell.cost(0, size), cell.cost(0, size), now=0.0)
+    api.model.prime([(size, cell.cost(0, size)) for size in warm_up], now=0.0)
     sim = Simulation([api], cell.cost, workers=cell.workers, other=policy)
     latencies: list[float] = []
     refused = 0

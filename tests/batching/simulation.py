@@ -58,7 +58,7 @@ class Simulation:
         self.now = 0.0
         self.read_s, self.write_s, self.hand_over_s = read_s, write_s, hand_over_s
         self.cost = cost
-        self._events: list[tuple[float, int, Callable[[], None]]] = []
+        self._events: list[tuple[float, int, Callable[[], object]]] = []
         self._soon: list[Callable[[], None]] = []
         self._order = count()
         self.batches: list[tuple[float, int, list[Request]]] = []
@@ -83,7 +83,7 @@ class Simulation:
     def head(self, status: int) -> Head:
         return Head(status)
 
-    def later(self, delay: float, run: Callable[[], None]) -> None:
+    def later(self, delay: float, run: Callable[[], object]) -> None:
         heapq.heappush(self._events, (self.now + delay, next(self._order), run))
 
     def run(self, until: float) -> None:

@@ -13,6 +13,7 @@ single requests from refusing its first burst.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from math import exp, log2
 
@@ -63,6 +64,12 @@ class CostModel:
     def wants(self, now: float) -> bool:
         """Whether another sample is worth its time: always at first, then some hundred times a second."""
         return self.count < KEEN or now - self._learned_at > LEARN_EVERY_S
+
+    def prime(self, samples: Iterable[tuple[int, float]], now: float) -> None:
+        """Learn from (size, seconds) of calls that a worker made before it was ready."""
+        for size, seconds in samples:
+            self._warm = True
+            self.observe(size, seconds, seconds, now)
 
     def observe(self, size: int, total_s: float, worker_s: float, now: float) -> None:
         """Learn from one finished batch. A slow first call is left out: it pays for imports and caches."""

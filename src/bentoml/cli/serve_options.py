@@ -60,6 +60,12 @@ serve_options: Decorator[Any] = add_options(
         help="Processes that run the model.  [default: 1]",
     ),
     click.option(
+        "--devices",
+        envvar="BENTOML_DEVICES",
+        show_envvar=True,
+        help="CUDA devices for the workers in turn, such as 0,1; cpu hides all.  [default: all are seen]",
+    ),
+    click.option(
         "--timeout",
         type=click.FloatRange(min=0, min_open=True),
         help="Seconds until an unanswered prediction gets an error.  [default: 60]",
@@ -97,6 +103,7 @@ def start_server(path: Path, options: dict[str, Any], *, reload: bool = False) -
         host=options["host"],
         port=options["port"],
         workers=options["workers"],
+        devices=options["devices"],
         timeout_s=options["timeout"],
         grace_s=options["grace"],
         max_batch_size=options["mb_max_batch_size"],

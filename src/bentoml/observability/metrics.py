@@ -36,6 +36,7 @@ class ServerSnapshot:
 
     Attributes:
         queue_length: waiting requests by route.
+        queue_oldest_s: how long the oldest waiting request of a route has waited, seconds.
         estimates: the batching model by route, name → value (`fixed_seconds`, `per_item_seconds`).
         workers: number of worker processes by state (`ready`, `starting`, …).
         worker_restarts: replaced workers since the server started.
@@ -44,6 +45,7 @@ class ServerSnapshot:
     """
 
     queue_length: Mapping[str, int] = field(default_factory=dict)
+    queue_oldest_s: Mapping[str, float] = field(default_factory=dict)
     estimates: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     workers: Mapping[str, int] = field(default_factory=dict)
     worker_restarts: int = 0
@@ -131,11 +133,14 @@ class ServerCollector(Collector):
         waiting = self._gauge("queue_length", "Requests waiting for a batch", ["endpoint"])
         for route, length in self._snapshot.queue_length.items():
             waiting.add_metric([route], length)
+        oldest = self._gauge("queue_oldest_seconds", "Age of the oldest request in the queue", ["endpoint"])
+        for route, age_s in self._snapshot.queue_oldest_s.items():
+            oldest.add_metric([route], age_s)
         estimate = self._gauge("batch_estimate", "Learned cost of a batch", ["endpoint", "parameter"])
         for route, values in self._snapshot.estimates.items():
             for name, value in values.items():
                 estimate.add_metric([route, name], value)
-        yield from (steps, waiting, estimate)
+        yield from (steps, waiting, oldest, estimate)
 
     def _server_families(self) -> Iterator[Metric]:
         workers = self._gauge("workers", "Worker processes by state", ["state"])

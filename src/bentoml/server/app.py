@@ -28,6 +28,7 @@ from .headers import SafeHeaders
 from .page_stats import PageStats, empty_stats
 from .pages import docs_page, page_routes
 from .paths import UrlPrefix
+from .routes_debug import debug_routes
 from .routes_feedback import feedback_routes
 from .routes_health import health_routes
 from .routes_info import info_routes
@@ -36,6 +37,7 @@ from .static_site import StaticSite
 
 PAGES = (
     "",
+    "debug/batching",
     "docs",
     "docs.json",
     "feedback",
@@ -70,6 +72,7 @@ def build_app(state: AppState) -> Starlette:
             *info_routes(state, pages),
             *feedback_routes(state),
             *page_routes(state),
+            *debug_routes(state),
             Route("/{path:path}", endpoint=Remainder(state)),
         ],
         middleware=middleware,

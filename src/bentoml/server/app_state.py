@@ -53,7 +53,9 @@ class AppState(Protocol):
         ...
 
     def queue_table(self) -> Sequence[Mapping[str, Any]]:
-        """One row an API, with `route`, `waiting`, `cost_fixed_s`, `cost_per_request_s`, `batches_seen`."""
+        """One row an API, with `route`, `waiting`, `oldest_s`, `cost_fixed_s`, `cost_per_request_s`
+        and `batches_seen`; what else is there is shown on the debug page.
+        """
         ...
 
     def prediction_methods(self, route: str) -> tuple[str, ...] | None:

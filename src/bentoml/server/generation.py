@@ -11,6 +11,7 @@ import asyncio
 import logging
 from collections.abc import Callable
 from pathlib import Path
+from time import monotonic
 from typing import Any
 
 from bentoml.batching.dispatcher import Dispatcher
@@ -19,6 +20,7 @@ from bentoml.bundle.descriptor import ApiDescriptor, BundleDescriptor
 from bentoml.exceptions import BentoMLException
 from bentoml.settings import Settings
 from bentoml.workers.config import WorkerConfig
+from bentoml.workers.devices import device_environment
 from bentoml.workers.process import thread_environment
 from bentoml.workers.supervisor import Supervisor
 
@@ -29,6 +31,7 @@ logger = logging.getLogger("bentoml.server")
 
 SWEEP_S = 0.05
 WATCH_EVERY = 5
+WARMUP_BATCH = 32
 DEFAULT_METHODS = ("POST", "GET")
 
 
@@ -72,7 +75,11 @@ class Generation:
             _worker_config(number, path, descriptor, settings),
             workers,
             self.dispatcher,
-            environment=lambda index: {**variables, "BENTOML_WORKER_INDEX": str(index)},
+            environment=lambda index: {
+                **variables,
+                **device_environment(settings.server.devices, index),
+                "BENTOML_WORKER_INDEX": str(index),
+            },
             load_timeout_s=settings.server.load_timeout_s,
             on_hello=self._take_hello,
             on_unavailable=self.dispatcher.close,
@@ -136,6 +143,7 @@ class Generation:
             if api["timeout_s"]:
                 queue.timeout_s = float(api["timeout_s"])
             self._methods[queue.route] = tuple(api["methods"])
+            queue.model.prime(api["warmup"], monotonic())
         self.ready.set()
 
     def _give_up(self, reason: str) -> None:
@@ -173,5 +181,8 @@ def _worker_config(number: int, path: Path, descriptor: BundleDescriptor, settin
         log_console=log.console_enabled,
         log_file=str(log.directory / "active.log") if log.file_enabled else None,
         log_advanced=log.advanced_config if log.advanced_enabled else None,
+        warmup_batch=min(WARMUP_BATCH, settings.server.max_batch_size or WARMUP_BATCH)
+        if settings.server.warmup
+        else 0,
         generation=number,
     )

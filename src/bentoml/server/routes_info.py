@@ -90,6 +90,7 @@ def snapshot(state: AppState) -> ServerSnapshot:
     queues = state.queue_table()
     return ServerSnapshot(
         queue_length={row["route"]: row["waiting"] for row in queues},
+        queue_oldest_s={row["route"]: row["oldest_s"] for row in queues},
         estimates={
             row["route"]: {
                 "fixed_seconds": row["cost_fixed_s"],

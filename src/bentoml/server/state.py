@@ -7,6 +7,7 @@ from pathlib import Path
 from time import monotonic, time
 from typing import Any
 
+from bentoml.batching.cohort import MIN_SHARE
 from bentoml.batching.queue import Request
 from bentoml.batching.stats import ApiStats
 from bentoml.bundle.descriptor import BundleDescriptor
@@ -102,6 +103,12 @@ class ServerState:
                     "cost_fixed_s": queue.model.a,
                     "cost_per_request_s": queue.model.b,
                     "batches_seen": queue.model.count,
+                    "trusted": queue.model.trusted,
+                    "largest_batch": queue.cap,
+                    "steady_batch": queue.steady,
+                    "latency_goal_s": queue.goal_s,
+                    "queue_limit": queue.limit,
+                    "waits_for_returning_clients": queue.cohort.share >= MIN_SHARE,
                 }
             )
         return rows

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from .options import option
-from .values import Group, Level, Prefix, WorkerCount
+from .values import Devices, Group, Level, Prefix, WorkerCount
 
 
 class ServerSettings(Group):
@@ -20,6 +20,24 @@ class ServerSettings(Group):
         "Processes that run the model; null means half the CPUs plus one.",
         "BENTOML_GUNICORN_WORKERS",
         "BENTOML_GUNICORN_NUM_OF_WORKERS",
+    )
+    devices: Devices = option(
+        None,
+        "bento_server.devices",
+        "CUDA devices, such as 0,1; worker i sees the one at i modulo their count. `cpu` hides all.",
+        "BENTOML_DEVICES",
+    )
+    warmup: bool = option(
+        True,
+        "bento_server.warmup",
+        "Run each API's example before a worker is ready.",
+        "BENTOML_WARMUP",
+    )
+    debug_page: bool | None = option(
+        None,
+        "bento_server.debug_page",
+        "Serve /debug/batching; null means only to clients on this machine.",
+        "BENTOML_DEBUG_PAGE",
     )
     microbatch_workers: WorkerCount = option(
         1,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -34,6 +35,23 @@ def _path(value: Any) -> Any:
     return expand(value) if isinstance(value, str) else value
 
 
+def _devices(value: Any) -> Any:
+    if isinstance(value, int) and not isinstance(value, bool):
+        return (str(value),)
+    if isinstance(value, (list, tuple)):
+        return tuple(str(device) for device in value)
+    return _words(value)
+
+
+def _known_device(name: str) -> str:
+    if not re.fullmatch(r"\d+|cpu|(GPU|MIG)-[\w/-]+", name, re.IGNORECASE | re.ASCII):
+        raise ValueError("a device is a number, cpu, or the id of a GPU as nvidia-smi -L prints it")
+    return name
+
+
+Devices = Annotated[
+    tuple[Annotated[str, AfterValidator(_known_device)], ...] | None, BeforeValidator(_devices)
+]
 WorkerCount = Annotated[int, BeforeValidator(_worker_count), Field(gt=0)]
 Prefix = Annotated[str, AfterValidator(_prefix)]
 Level = Annotated[Literal["CRITICAL", "ERROR", "WARNING", "INFO", "DEBUG", "NOTSET"], BeforeValidator(_upper)]

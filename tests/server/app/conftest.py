@@ -76,7 +76,13 @@ class LocalState:
         return [{"state": "ready", "restarts": 2}, {"state": "starting", "restarts": 1}]
 
     def queue_table(self) -> list[dict[str, Any]]:
-        row = {"waiting": 3, "cost_fixed_s": 0.5, "cost_per_request_s": 0.25, "batches_seen": 9}
+        row = {
+            "waiting": 3,
+            "oldest_s": 0.125,
+            "cost_fixed_s": 0.5,
+            "cost_per_request_s": 0.25,
+            "batches_seen": 9,
+        }
         return [{"route": route, **row} for route in self.pipelines]
 
     def prediction_methods(self, route: str) -> tuple[str, ...] | None:
