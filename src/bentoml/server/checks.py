@@ -70,8 +70,9 @@ def check_head(
 def _check_sizes(
     headers: Sequence[tuple[bytes, bytes]], version: str, target: bytes, limits: ServerSettings
 ) -> None:
-    if version not in ("1.0", "1.1"):
-        raise _Refused(505, f"HTTP version {version} is not supported; use 1.1")
+    if not version.startswith("1."):
+        status = 400 if version.startswith("0.") else 505
+        raise _Refused(status, f"HTTP version {version} is not supported; use 1.1")
     if len(target) > limits.max_target_bytes:
         raise _Refused(414, f"the request target is over the limit of {limits.max_target_bytes} bytes")
     if BAD_TARGET.search(target):
@@ -102,7 +103,7 @@ class _Fields:
             handler = _HANDLERS.get(name)
             if handler is not None:
                 handler(self, value)
-        if self.hosts > 1 or (self.hosts == 0 and self.version == "1.1"):
+        if self.hosts > 1 or (self.hosts == 0 and self.version != "1.0"):
             raise _Refused(400, "exactly one Host header is needed")
         self._decide_length(limits)
         return self.framing

@@ -6,21 +6,23 @@ us, stop listening, let every connection finish what it sent, close those with n
 
 from __future__ import annotations
 
-import array
 import asyncio
 import socket
-import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from time import monotonic
 
-from .protocol import PredictionProtocol
+from .connection import Connection, has_unread
 
 LINGER_S = 0.7
 POLL_S = 0.01
 
 
-async def accept_backlog(sockets: Iterable[socket.socket], factory: Callable[[], asyncio.Protocol]) -> None:
-    """Take the connections that wait in the accept queue; closing the listener would reset them."""
+async def accept_backlog(sockets: Iterable[socket.socket], factory: Callable[[], asyncio.Protocol]) -> int:
+    """Take the connections that wait in the accept queue; closing the listener would reset them.
+
+    Returns:
+        how many there were. With 0 nothing was awaited, so the listeners can be closed without a gap.
+    """
     loop = asyncio.get_running_loop()
     accepted = []
     for listener in sockets:
@@ -33,37 +35,27 @@ async def accept_backlog(sockets: Iterable[socket.socket], factory: Callable[[],
     for peer in accepted:
         peer.setblocking(False)
         await loop.connect_accepted_socket(factory, peer)
+    return len(accepted)
 
 
 async def finish_connections(
-    connections: Callable[[], list[PredictionProtocol]], grace_s: float, forced: Callable[[], bool]
+    connections: Callable[[], Sequence[Connection]],
+    grace_s: float,
+    forced: Callable[[], bool],
+    each_second: Callable[[], None],
 ) -> None:
     """Wait until every connection has its answers; close each when it is idle and nothing is unread."""
     start = monotonic()
+    seconds = 0
     while connections() and not forced():
         now = monotonic()
+        if now - start > seconds + 1:
+            seconds += 1
+            each_second()
         for connection in connections():
             lingered = now - start > LINGER_S
-            if connection.is_idle and lingered and not _unread(connection.transport):
+            if connection.is_idle and lingered and not has_unread(connection.transport):
                 connection.transport.close()
         if now - start > grace_s:
             return
         await asyncio.sleep(POLL_S)
-
-
-def _unread(transport: asyncio.Transport) -> bool:
-    """Whether the system holds bytes of this connection that nobody has read yet."""
-    if sys.platform == "win32":
-        return False
-    import fcntl  # noqa: PLC0415 - POSIX only
-    import termios  # noqa: PLC0415
-
-    sock = transport.get_extra_info("socket")
-    if sock is None or sock.fileno() < 0:
-        return False
-    count = array.array("i", [0])
-    try:
-        fcntl.ioctl(sock.fileno(), termios.FIONREAD, count)
-    except OSError:
-        return False
-    return count[0] > 0

@@ -102,22 +102,29 @@ class Front(uvicorn.Server):
         stop = await super().on_tick(counter)
         if counter % TICKS_PER_SECOND == 0:
             self.hub.heads.set_common(self.server_state.default_headers)
-            self.hub.second += 1
-            for connection in list(self.server_state.connections):
-                connection.check_time()  # type: ignore[union-attr]
+            self._check_connections()
         return stop
+
+    def _check_connections(self) -> None:
+        """Advance the coarse clock and end connections that are too slow."""
+        self.hub.second += 1
+        for connection in self._connections():
+            connection.check_time()
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         hub, server = self.hub, self.settings.server
         hub.draining = True
         logger.info("Stopping: finishing %d requests.", self._in_progress())
         await self._pause(server.drain_delay_s)
-        await accept_backlog(self._sockets, self._protocol)
+        while await accept_backlog(self._sockets, self._protocol):
+            pass
         for listener in self.servers:
             listener.close()
         for sock in self._sockets:
             sock.close()
-        await finish_connections(self._connections, server.grace_s, lambda: self.force_exit)
+        await finish_connections(
+            self._connections, server.grace_s, lambda: self.force_exit, self._check_connections
+        )
         left = self._in_progress()
         if left:
             logger.warning("Stopping with %d unfinished requests after %g s.", left, server.grace_s)

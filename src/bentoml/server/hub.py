@@ -73,6 +73,12 @@ class Hub:
         self.memo.clear()
         self.seen_once.clear()
 
+    def current(self, route: Route) -> Route:
+        """The route to use for a request that began when `route` was right; a newer version may serve."""
+        if route.dispatcher.unavailable is None:
+            return route
+        return self.routes.get(f"/{route.queue.route}".encode(), route)
+
     def remember(self, head: bytes, start: bytes, fields: int, known: KnownHead) -> None:
         """Keep a good head from its second sighting on, so that odd clients cannot flood the memo.
 
