@@ -9,27 +9,24 @@ status and body. `post_many` puts several requests into one micro-batch.
 
 from __future__ import annotations
 
-import asyncio
-import inspect
 import json as json_module
 import uuid
-from collections.abc import Callable, Coroutine, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import IO, TYPE_CHECKING, Any, TypeVar
+from typing import IO, TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
 from bentoml.adapters.limits import DEFAULT_LIMITS, DecodeLimits
 from bentoml.exceptions import BentoMLException
 from bentoml.inference.pipeline import Pipeline
+from bentoml.inference.session import Session
 from bentoml.types import HTTPHeaders, Payload, Reply, RequestHead, error_reply
 
 if TYPE_CHECKING:
     from bentoml.service.base import BentoService
     from bentoml.service.inference_api import InferenceAPI
 
-T = TypeVar("T")
 FileValue = bytes | str | IO[bytes] | tuple[Any, ...]
 
 
@@ -120,11 +117,10 @@ class Client:
     def __init__(self, service: BentoService, limits: DecodeLimits = DEFAULT_LIMITS) -> None:
         self.service = service
         self.limits = limits
-        self._thread = ThreadPoolExecutor(1, "bentoml-test-client")
-        self._loop: asyncio.AbstractEventLoop | None = None
+        self._session = Session(service)
         self._apis = {api.route.strip("/"): api for api in service.inference_apis}
         self._pipelines: dict[str, Pipeline] = {}
-        self._run_hooks(getattr(service, "start_hooks", ()))
+        self._session.open()
 
     def __enter__(self) -> Client:
         return self
@@ -134,11 +130,7 @@ class Client:
 
     def close(self) -> None:
         """Run the stop hooks and end the event loop."""
-        self._run_hooks(getattr(self.service, "stop_hooks", ()))
-        if self._loop is not None:
-            self._thread.submit(self._loop.close).result()
-            self._loop = None
-        self._thread.shutdown()
+        self._session.close()
 
     def get(self, path: str, **request: Any) -> Response:
         return self.request("GET", path, **request)
@@ -182,22 +174,8 @@ class Client:
         if pipeline is None:
             pipeline = self._pipelines[api.route] = Pipeline(api, self.limits)
         if api.is_async:
-            return self._await(lambda: pipeline.run_async(payloads))
+            return self._session.wait_for(lambda: pipeline.run_async(payloads))
         return pipeline.run(payloads)
-
-    def _run_hooks(self, hooks: Sequence[Callable[[], Any]]) -> None:
-        for hook in hooks:
-            if inspect.iscoroutinefunction(hook):
-                self._await(hook)
-            else:
-                hook()
-
-    def _await(self, start: Callable[[], Coroutine[Any, Any, T]]) -> T:
-        """Run on our own thread, so that a test with a running event loop may call us too."""
-        if self._loop is None:
-            self._loop = asyncio.new_event_loop()
-        loop = self._loop
-        return self._thread.submit(lambda: loop.run_until_complete(start())).result()
 
 
 def _payload(request: Request) -> Payload:

@@ -69,6 +69,20 @@ def test_isolation_can_be_switched_off() -> None:
     assert model.calls == [8]
 
 
+@pytest.mark.parametrize("isolate", [True, False])
+def test_a_discarded_item_keeps_its_error_when_the_function_raises(isolate: bool) -> None:
+    def predict(service: Any, values: Any, tasks: Any) -> Any:
+        for value, task in zip(values, tasks, strict=True):
+            if value < 0:
+                task.discard("not below zero", http_status=422)
+        raise RuntimeError("no model")
+
+    client = Client(make_service(predict, JsonInput(), isolate=isolate))
+    answers = ask(client, 1, -1, 2) + ask(client, -5)
+    assert [a.status_code for a in answers] == [500, 422, 500, 422]
+    assert answers[1].text == answers[3].text == "not below zero"
+
+
 def test_the_number_of_calls_is_bounded() -> None:
     model = Model(set(range(0, 512, 2)))
     answers = ask(Client(model.service()), *range(512))

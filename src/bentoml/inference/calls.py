@@ -14,6 +14,8 @@ from dataclasses import dataclass
 from time import perf_counter
 from typing import Any, NamedTuple, TypeAlias, TypeVar
 
+from bentoml.types import Reply
+
 logger = logging.getLogger("bentoml")
 T = TypeVar("T")
 
@@ -26,9 +28,13 @@ class Call(NamedTuple):
 
 
 class Failure(NamedTuple):
-    """What the user function raised instead of returning."""
+    """What the user function raised instead of returning.
+
+    `settled` holds the replies of the items, by their number, that it discarded before it raised.
+    """
 
     error: BaseException
+    settled: Mapping[int, Reply] = {}
 
 
 Steps: TypeAlias = "Generator[Call, Any, T]"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Iterable, Iterator, Sequence
+from functools import partial
 from itertools import islice
 from typing import TYPE_CHECKING, TypeVar
 
@@ -14,6 +15,7 @@ from bentoml.exceptions import InvalidArgument
 from bentoml.types import Reply
 
 from .pipeline import Pipeline
+from .session import Session
 
 if TYPE_CHECKING:
     from bentoml.service.inference_api import InferenceAPI
@@ -39,6 +41,8 @@ def build_parser(api: InferenceAPI) -> argparse.ArgumentParser:
 def run_cli(api: InferenceAPI, argv: Sequence[str]) -> int:
     """Run the items that `argv` names and print one line per result.
 
+    The service's worker start hooks run before, its stop hooks after.
+
     Returns:
         0; 1 if any item ended in an error; 2 if the flags are wrong (their help is on stderr).
     """
@@ -46,11 +50,11 @@ def run_cli(api: InferenceAPI, argv: Sequence[str]) -> int:
         flags = build_parser(api).parse_args(list(argv))
     except SystemExit as done:
         return int(done.code or 0)
-    pipeline = Pipeline(api)
     code = 0
     try:
-        for reply in _replies(api, pipeline, flags, argv):
-            code |= print_reply(reply, flags.output)
+        with Session(api.service) as session:
+            for reply in _replies(api, session, flags, argv):
+                code |= print_reply(reply, flags.output)
     except InvalidArgument as err:
         sys.stderr.write(f"{err}\n")
         return 1
@@ -58,14 +62,21 @@ def run_cli(api: InferenceAPI, argv: Sequence[str]) -> int:
 
 
 def _replies(
-    api: InferenceAPI, pipeline: Pipeline, flags: argparse.Namespace, argv: Sequence[str]
+    api: InferenceAPI, session: Session, flags: argparse.Namespace, argv: Sequence[str]
 ) -> Iterator[Reply]:
+    pipeline = Pipeline(api)
     if is_foreign(api.input_adapter, "from_cli"):
         for tasks in _chunks(api.input_adapter.from_cli(list(argv)), flags.max_batch_size):
-            yield from pipeline.run_tasks(tasks)
+            if api.is_async:
+                yield from session.wait_for(partial(pipeline.run_tasks_async, tasks))
+            else:
+                yield from pipeline.run_tasks(tasks)
         return
     for payloads in _chunks(api.input_adapter.payloads_of_flags(flags), flags.max_batch_size):
-        yield from pipeline.run(payloads)
+        if api.is_async:
+            yield from session.wait_for(partial(pipeline.run_async, payloads))
+        else:
+            yield from pipeline.run(payloads)
 
 
 def _chunks(items: Iterable[T], size: int) -> Iterator[list[T]]:

@@ -128,6 +128,7 @@ def isolate(
                     replies.update(zip(half, outcome, strict=True))
     for part, error in failed:
         replies.update(dict.fromkeys(part, failure_reply(error.error)))
+        replies.update(error.settled)
     ledger.charge(ledger.clock() - started)
     return replies, guilty if good else []
 

@@ -60,12 +60,19 @@ class Pipeline:
 
     def run_tasks(self, tasks: Sequence[InferenceTask]) -> list[Reply]:
         """As `run`, for tasks that were made elsewhere; the data of each is taken as it is."""
-        times = Times()
-        payloads = [Payload(b"", request_id=task.task_id) for task in tasks]
-        road = TaskRoad(self.api, self._finisher, payloads, tasks)
         if self.api.is_async:
-            return asyncio.run(self._run_async(road, times, perf_counter()))
-        return self._run(road, times, perf_counter())
+            return asyncio.run(self.run_tasks_async(tasks))
+        return self._run(self._road_of_tasks(tasks), Times(), perf_counter())
+
+    async def run_tasks_async(self, tasks: Sequence[InferenceTask]) -> list[Reply]:
+        """As `run_tasks`, on the running event loop if the function is `async def`."""
+        if not self.api.is_async:
+            return self.run_tasks(tasks)
+        return await self._run_async(self._road_of_tasks(tasks), Times(), perf_counter())
+
+    def _road_of_tasks(self, tasks: Sequence[InferenceTask]) -> Road:
+        payloads = [Payload(b"", request_id=task.task_id) for task in tasks]
+        return TaskRoad(self.api, self._finisher, payloads, tasks)
 
     def _run(self, road: Road, times: Times, started: float) -> list[Reply]:
         if self.api.batch:
@@ -130,7 +137,7 @@ class Pipeline:
             for item in guilty:
                 self._ledger.note_poison(road.payloads[item])
         else:
-            replies = dict.fromkeys(items, _shared_failure(failure, len(items)))
+            replies = {**dict.fromkeys(items, _shared_failure(failure, len(items))), **failure.settled}
         for item, reply in replies.items():
             road.replies[item] = reply
 

@@ -98,7 +98,7 @@ class ValueRoad:
             return result if isinstance(result, Failure) else self.finisher.batch(result, group.rows)
         tasks = [self._task(i, rows) for i, rows in zip(items, group.rows, strict=True)]
         result = yield Call(group.args, task_kwargs(self.api, tasks))
-        return finish_tasks(self.finisher, result, tasks, group.rows)
+        return finish_tasks(self.finisher, result, items, tasks, group.rows)
 
     def one(self, item: int) -> Steps[Reply]:
         args = self.adapter.single(self.values[item])
@@ -156,7 +156,7 @@ class TaskRoad:
         if not live:
             return [discarded_reply(task) for task in tasks]
         result = yield Call(args, task_kwargs(self.api, live))
-        return finish_tasks(self.finisher, result, tasks, [task.batch for task in tasks])
+        return finish_tasks(self.finisher, result, items, tasks, [task.batch for task in tasks])
 
     def one(self, item: int) -> Steps[Reply]:
         task: InferenceTask | None = None
@@ -225,11 +225,21 @@ def task_kwargs(api: InferenceAPI, tasks: Sequence[InferenceTask]) -> Mapping[st
 
 
 def finish_tasks(
-    finisher: Finisher, result: Any, tasks: Sequence[InferenceTask], rows: Sequence[int | None]
+    finisher: Finisher,
+    result: Any,
+    items: Sequence[int],
+    tasks: Sequence[InferenceTask],
+    rows: Sequence[int | None],
 ) -> Outcome:
     """Replies of all `tasks`; those discarded before or during the call have their own error."""
     if isinstance(result, Failure):
-        return result
+        settled = {
+            i: discarded_reply(task) for i, task in zip(items, tasks, strict=True) if task.is_discarded
+        }
+        if len(settled) < len(tasks):
+            return result._replace(settled=settled)
+        log_failure(result.error)
+        return list(settled.values())
     live = [(task, count) for task, count in zip(tasks, rows, strict=True) if not task.is_discarded]
     if not live:
         return [discarded_reply(task) for task in tasks]
