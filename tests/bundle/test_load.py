@@ -5,7 +5,6 @@ from __future__ import annotations
 import functools
 import http.server
 import io
-import logging
 import threading
 import zipfile
 from collections.abc import Iterator
@@ -49,8 +48,8 @@ def test_T12_a_bundle_written_by_0_13_answers(tmp_path: Path) -> None:
     assert out.splitlines()[-1] == "WordCounter 1.0.0 ['banner', 'settings', 'weights', 'words'] True"
 
 
+@pytest.mark.usefixtures("propagating_logger")
 def test_T11_versions_that_differ(saved_echo: SavedBundle, caplog: pytest.LogCaptureFixture) -> None:
-    logging.getLogger("bentoml").propagate = True
     descriptor = read_descriptor(saved_echo.path)
     check_compatible(descriptor)
     assert caplog.text == ""

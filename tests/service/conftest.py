@@ -1,10 +1,8 @@
-"""Log lines reach `caplog` whatever another test did to the library's logger; a service to save."""
+"""A service to save, and log lines in `caplog`."""
 
 from __future__ import annotations
 
 import importlib
-import logging
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,15 +10,8 @@ import pytest
 
 
 @pytest.fixture(autouse=True)
-def propagating_logger() -> Iterator[None]:
-    """A handler is present, so that nothing adds a console one, and records go on to the root."""
-    logger = logging.getLogger("bentoml")
-    before = logger.handlers[:], logger.propagate, logger.level
-    logger.handlers, logger.propagate = [logging.NullHandler()], True
-    logger.setLevel(logging.INFO)
-    yield
-    logger.handlers, logger.propagate = before[0], before[1]
-    logger.setLevel(before[2])
+def _log_lines(propagating_logger: None) -> None:
+    """Every test of this area may read `caplog`."""
 
 
 MODULE = """

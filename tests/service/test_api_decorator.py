@@ -352,3 +352,19 @@ def test_unsupported_mode_is_reported_at_instantiation(adapter: Any, batch: bool
 
     with pytest.raises(BentoMLConfigException, match=f"does not support `batch={batch}`"):
         Wrong()
+
+
+def test_decorators_without_parentheses_say_so() -> None:
+    def predict(self: Any, value: Any) -> Any:
+        return value
+
+    class Service(bentoml.BentoService):
+        pass
+
+    with pytest.raises(
+        InvalidArgument, match=r"api on 'predict' has no parentheses; write @bentoml\.api\(in"
+    ):
+        bentoml.api(predict)
+    for decorator in (bentoml.env, bentoml.artifacts, bentoml.web_static_content):
+        with pytest.raises(InvalidArgument, match=r"on 'Service' has no parentheses; write @bentoml\.\w+\("):
+            decorator(Service)  # type: ignore[arg-type]

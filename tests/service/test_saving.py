@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -110,3 +111,37 @@ def test_a_class_typed_into_an_interpreter_is_refused_with_the_fix(tmp_path: Pat
     assert "REFUSED BentoService 'Typed' is defined in an interactive session" in done.stdout, done.stderr
     assert "Write the class to a file" in done.stdout
     assert not (tmp_path / "repository/Typed").exists()
+
+
+WARNED = """
+import bentoml
+
+@bentoml.env(pip_packages=["absent-package==1.0"])
+class Warned(bentoml.BentoService):
+    pass
+
+if __name__ == "__main__":
+    service = Warned()
+    service.set_version("1")
+    service.set_version("2")
+    service.save()
+"""
+
+
+def test_every_line_of_saving_has_the_format_users_know(tmp_path: Path) -> None:
+    (tmp_path / "warned.py").write_text(WARNED)
+    done = subprocess.run(
+        [sys.executable, "warned.py"],
+        cwd=tmp_path,
+        env={**os.environ, "BENTOML_HOME": str(tmp_path / "home")},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    kinds = [re.match(r"\[[^]]+\] (\w+) - (\w+ \w+)", line) for line in done.stdout.splitlines()]
+    assert [kind and kind.groups() for kind in kinds] == [
+        ("WARNING", "Resetting BentoService"),
+        ("WARNING", "pip package"),
+        ("INFO", "BentoService bundle"),
+    ]
+    assert done.stderr == ""

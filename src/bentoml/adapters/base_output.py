@@ -42,7 +42,7 @@ class BaseOutputAdapter:
         if cors is not None:
             raise APIDeprecated(
                 "`cors` is no longer an argument of output adapters; set it in the server's "
-                "configuration (api_server.cors)"
+                "configuration (bento_server.cors)"
             )
         self._base_config = base_config
 

@@ -185,6 +185,8 @@ def _find_class(module: Any, descriptor: BundleDescriptor) -> type[Any]:
 
 def check_compatible(descriptor: BundleDescriptor) -> None:
     """Warn about another library or Python version; raise for another major version of the library."""
+    from bentoml.observability.logs import user_logger  # noqa: PLC0415 - adds a console handler
+
     saved = descriptor.bentoml_version
     if saved and saved != __version__:
         message = (
@@ -193,9 +195,9 @@ def check_compatible(descriptor: BundleDescriptor) -> None:
         )
         if saved.partition(".")[0].partition("+")[0] != __version__.partition(".")[0]:
             raise BentoMLConfigException(message)
-        logger.warning(message)
+        user_logger().warning(message)
     if descriptor.python_version and descriptor.python_version != platform.python_version():
-        logger.warning(
+        user_logger().warning(
             "Saved BentoService Python version mismatch: loading BentoService bundle created with "
             "Python version %s, but current environment version is %s.",
             descriptor.python_version,

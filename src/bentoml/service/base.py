@@ -134,16 +134,18 @@ class BentoService:
         Raises:
             InvalidArgument: the result is not a version.
         """
+        from bentoml.observability.logs import user_logger  # noqa: PLC0415 - adds a console handler
+
         version = self.versioneer() if version_str is None else version_str
         if self._version_spec is not None:
             version = self._version_spec.apply(version)
         validate_version(version)
         if self._bento_service_bundle_version is not None:
-            saving.logger.warning(
+            user_logger().warning(
                 "Overriding the version '%s' of a loaded bundle with '%s'", self._version, version
             )
         elif self._version is not None:
-            saving.logger.warning(
+            user_logger().warning(
                 "Resetting BentoService '%s' version from '%s' to '%s'", self.name, self._version, version
             )
         self._version = version

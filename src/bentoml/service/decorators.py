@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable, Sequence
+from types import FunctionType
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from bentoml.exceptions import InvalidArgument
@@ -82,6 +83,9 @@ def api(
         "example": example,
     }
 
+    if args:
+        _refuse_bare(args[0], FunctionType, "api(input=JsonInput())")
+
     def decorate(func: Func) -> Func:
         _refuse_shadowing(func, sys._getframe(1).f_locals)
         spec = build_api_spec(
@@ -134,6 +138,7 @@ def _record_api(func: Callable[..., Any], spec: ApiSpec) -> None:
 
 def artifacts(artifacts: Sequence[BentoServiceArtifact]) -> Callable[[ServiceClass], ServiceClass]:
     """Declare the artifacts of a service. Raises `InvalidArgument` for other objects or a double name."""
+    _refuse_bare(artifacts, type, "artifacts([PickleArtifact('model')])")
     declared = check_declared(artifacts)
 
     def decorate(cls: ServiceClass) -> ServiceClass:
@@ -162,7 +167,9 @@ def env(
     zipimport_archives: Sequence[str] | None = None,
 ) -> Callable[[ServiceClass], ServiceClass]:
     """Declare what a service needs around it; the parameters are those of `BentoServiceEnv`."""
-    template = BentoServiceEnv(**locals())
+    parameters = dict(locals())
+    _refuse_bare(pip_dependencies, type, "env(pip_packages=[...])")
+    template = BentoServiceEnv(**parameters)
 
     def decorate(cls: ServiceClass) -> ServiceClass:
         _require_service(cls, "env")._env_template = template
@@ -185,6 +192,7 @@ def web_static_content(
     path: str | os.PathLike[str],
 ) -> Callable[[ServiceClass], ServiceClass]:
     """Serve a directory with an `index.html` at `/`. The path is taken from the directory of saving."""
+    _refuse_bare(path, type, "web_static_content('./static')")
 
     def decorate(cls: ServiceClass) -> ServiceClass:
         _require_service(cls, "web_static_content")._web_static_content = os.fspath(path)
@@ -215,6 +223,15 @@ def _hook(kind: HookKind, func: Func | None) -> Any:
         )
     setattr(func, HOOK_KIND, kind)
     return func
+
+
+def _refuse_bare(first: Any, kind: type[Any], usage: str) -> None:
+    """`@bentoml.env` without parentheses would take the class for its first argument."""
+    if isinstance(first, kind):
+        name = usage.partition("(")[0]
+        raise InvalidArgument(
+            f"@bentoml.{name} on '{getattr(first, '__name__', first)}' has no parentheses; write @bentoml.{usage}"
+        )
 
 
 def _require_service(cls: Any, decorator: str) -> type[BentoService]:

@@ -31,8 +31,11 @@ def check_saveable(service: object) -> None:
     Raises:
         BentoMLException: not a service instance, or its class was typed into an interpreter.
     """
+    from bentoml.observability.logs import user_logger  # noqa: PLC0415 - adds a console handler
+
     from .base import BentoService  # noqa: PLC0415 - base imports this module
 
+    user_logger()  # what saving warns about must reach the user
     if not isinstance(service, BentoService) or type(service) is BentoService:
         raise BentoMLException(
             f"save_to_dir only works with instances of custom BentoService class, not {service!r}"
@@ -50,12 +53,8 @@ def check_saveable(service: object) -> None:
 
 def _warn_about_empty_artifacts(service: BentoService) -> None:
     empty = [artifact.name for artifact in service.artifacts.get_artifact_list() if not artifact.packed]
-    if not empty:
-        return
-    from bentoml.observability.logs import user_logger  # noqa: PLC0415 - adds a console handler
-
     for name in empty:
-        user_logger().warning(
+        logger.warning(
             "Missing declared artifact '%s' for BentoService '%s'. "
             "Pack it before saving: svc.pack('%s', ...)",
             name,

@@ -1,0 +1,20 @@
+"""Fixtures that several areas need."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+
+import pytest
+
+
+@pytest.fixture
+def propagating_logger() -> Iterator[None]:
+    """Log lines reach `caplog`, whatever another test or `user_logger` did to the library's logger."""
+    logger = logging.getLogger("bentoml")
+    before = logger.handlers[:], logger.propagate, logger.level
+    logger.handlers, logger.propagate = [logging.NullHandler()], True
+    logger.setLevel(logging.INFO)
+    yield
+    logger.handlers, logger.propagate = before[0], before[1]
+    logger.setLevel(before[2])
