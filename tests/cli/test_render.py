@@ -39,13 +39,12 @@ def test_plain_table_aligns_and_continues_cells() -> None:
     assert text == "A    LONG\n1    x\n222  y\n     z\n"
 
 
-def test_table_on_a_terminal_is_coloured_and_complete(add: Callable[..., Path], home: Path) -> None:
-    add("Iris", "20210926174550_16DCF9", {"env": "prod"})
+def list_on_terminal(home: Path, columns: int) -> bytes:
     leader, follower = pty.openpty()
     child = subprocess.Popen(
         [sys.executable, "-m", "bentoml", "list"],
         stdout=follower,
-        env={**os.environ, "BENTOML_HOME": str(home), "TERM": "xterm-256color", "COLUMNS": "200"},
+        env={**os.environ, "BENTOML_HOME": str(home), "TERM": "xterm-256color", "COLUMNS": str(columns)},
     )
     os.close(follower)
     output = b""
@@ -56,6 +55,15 @@ def test_table_on_a_terminal_is_coloured_and_complete(add: Callable[..., Path], 
         pass
     os.close(leader)
     assert child.wait(30) == 0
+    return output
+
+
+@pytest.mark.parametrize("columns", [200, 80, 60])
+def test_table_on_a_terminal_is_coloured_and_its_tags_are_whole(
+    add: Callable[..., Path], home: Path, columns: int
+) -> None:
+    add("Iris", "20210926174550_16DCF9", {"env": "prod"})
+    output = list_on_terminal(home, columns)
     assert b"\x1b[" in output
     assert b"Iris:20210926174550_16DCF9" in output
-    assert b"predict<JsonInput:DefaultOutput>" in output
+    assert columns < 200 or b"env:prod" in output

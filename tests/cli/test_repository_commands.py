@@ -203,3 +203,13 @@ def test_remote_servers_are_refused_clearly(run: Run, command: list[str]) -> Non
     result = run(*command, "--yatai-url", "127.0.0.1:50051")
     assert result.exit_code == 1
     assert "The Yatai server at '127.0.0.1:50051' cannot be used" in result.stderr
+
+
+def test_a_mistyped_name_is_no_silent_success(run: Run, add: Add) -> None:
+    add("Iris", "1")
+    shown = run("get", "Irsi")
+    assert shown.exit_code == 0
+    assert shown.stdout.startswith("BENTO_SERVICE")
+    assert "There is no saved bundle named 'Irsi'. Did you mean 'Iris'?" in shown.stderr
+    assert "Did you mean 'Iris'?" in run("delete", "Irsi", "-y").output
+    assert "no saved bundle" not in run("get", "Iris", "--labels", "team=none").output

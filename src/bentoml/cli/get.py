@@ -42,6 +42,8 @@ def get(
     repository = get_yatai_client(yatai_url).repository
     if ":" not in bento:
         records = repository.records(bento, limit=limit, ascending_order=ascending_order, labels=labels)
+        if not records:
+            repository.warn_if_unknown(bento)
         if print_location:
             click.echo("\n".join(record.uri for record in records))
         else:

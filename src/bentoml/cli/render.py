@@ -1,7 +1,7 @@
 """Bundle records on the terminal: tables, JSON, YAML.
 
-A table is coloured and fitted to a terminal; in a pipe it is plain text with aligned columns, whole
-cells, and nothing cut off.
+A table is coloured and fitted to a terminal, where only the tag stays in one piece whatever the
+width, to be copied; in a pipe it is plain text with aligned columns and nothing cut off.
 """
 
 from __future__ import annotations
@@ -26,6 +26,8 @@ _STYLES = {
     "LABELS": "yellow",
     "URI": "dim",
 }
+_WHOLE = ("BENTO_SERVICE", "CREATED_AT")
+_LISTS = ("APIS", "ARTIFACTS")
 
 
 def print_records(records: Sequence[BundleRecord], output: str) -> None:
@@ -102,7 +104,9 @@ def _print_rich(headers: list[str], rows: list[list[str]]) -> None:
 
     table = Table(box=None, header_style="bold", pad_edge=False)
     for header in headers:
-        table.add_column(header, style=_STYLES.get(header, ""), overflow="fold")
+        whole = header in _WHOLE
+        table.add_column(header, style=_STYLES.get(header, ""), overflow="fold", no_wrap=whole)
     for row in rows:
-        table.add_row(*(Text(cell) for cell in row))
+        cells = zip(headers, row, strict=True)
+        table.add_row(*(Text(cell.replace(", ", "\n") if head in _LISTS else cell) for head, cell in cells))
     Console().print(table)

@@ -310,6 +310,13 @@ class LocalRepository:
             return replace(record, uri=str(expected))
         return record if Path(record.uri).is_dir() else replace(record, status=BROKEN)
 
+    def hint_for_name(self, name: str) -> str:
+        """For a name that no bundle has: who may have been meant, as a sentence; else empty."""
+        self._open()
+        names = self._index.names()
+        close = [] if name in names else get_close_matches(name, names, n=1)
+        return f"Did you mean '{close[0]}'?" if close else ""
+
     def _hint(self, tag: Tag) -> str:
         versions = self._index.versions(tag.name)
         if not versions:

@@ -139,6 +139,12 @@ class RepositoryClient:
         """The directory of a bundle given as a directory or `name:version`; see `LocalRepository`."""
         return self._repository.resolve(bento)
 
+    def warn_if_unknown(self, name: str | None) -> None:
+        """Say that no bundle has this name, and which one may have been meant."""
+        if name is not None and not self._repository.list(name, limit=1):
+            hint = self._repository.hint_for_name(name)
+            logger.warning("There is no saved bundle named '%s'. %s", name, hint)
+
     def delete_tag(self, bento: str, *, require_confirm: bool) -> int:
         """Delete one bundle; returns 1 if that failed. Raises `NotFound` if there is none."""
         logger.info("Deleting saved Bento bundle %s", bento)
@@ -155,6 +161,8 @@ class RepositoryClient:
             with_labels = f" with labels match to {labels}" if labels is not None else ""
             logger.info("Deleting saved Bento bundles%s%s", with_name, with_labels)
         found = self._repository.list(name, labels)
+        if not found:
+            self.warn_if_unknown(name)
         return sum(self._delete(record, require_confirm) for record in found)
 
     def _delete(self, record: BundleRecord, require_confirm: bool) -> int:
