@@ -228,10 +228,8 @@ def _hook(kind: HookKind, func: Func | None) -> Any:
 def _refuse_bare(first: Any, kind: type[Any], usage: str) -> None:
     """`@bentoml.env` without parentheses would take the class for its first argument."""
     if isinstance(first, kind):
-        name = usage.partition("(")[0]
-        raise InvalidArgument(
-            f"@bentoml.{name} on '{getattr(first, '__name__', first)}' has no parentheses; write @bentoml.{usage}"
-        )
+        name, where = usage.partition("(")[0], getattr(first, "__name__", first)
+        raise InvalidArgument(f"@bentoml.{name} on '{where}' has no parentheses; write @bentoml.{usage}")
 
 
 def _require_service(cls: Any, decorator: str) -> type[BentoService]:
