@@ -4,7 +4,10 @@
     assert client.post("/predict", json=[5.1, 3.5, 1.4, 0.2]).json() == 0
 
 A request goes through the same decode, function and encode steps as on a server, and gets the same
-status and body. `post_many` puts several requests into one micro-batch.
+status and body. `post_many` puts several requests into one micro-batch, and `check_batching` finds
+out whether a batch changes anybody's answer:
+
+    assert check_batching(service, "predict", rows).ok
 """
 
 from __future__ import annotations
@@ -19,6 +22,8 @@ from urllib.parse import urlencode
 
 from bentoml.adapters.limits import DEFAULT_LIMITS, DecodeLimits
 from bentoml.exceptions import BentoMLException
+from bentoml.inference.answer_diff import Tolerance
+from bentoml.inference.batch_check import BatchReport, check_batching
 from bentoml.inference.pipeline import Pipeline
 from bentoml.inference.session import Session
 from bentoml.types import HTTPHeaders, Payload, Reply, RequestHead, error_reply
@@ -26,6 +31,16 @@ from bentoml.types import HTTPHeaders, Payload, Reply, RequestHead, error_reply
 if TYPE_CHECKING:
     from bentoml.service.base import BentoService
     from bentoml.service.inference_api import InferenceAPI
+
+__all__ = [
+    "BatchReport",
+    "Client",
+    "HTTPStatusError",
+    "Request",
+    "Response",
+    "Tolerance",
+    "check_batching",
+]
 
 FileValue = bytes | str | IO[bytes] | tuple[Any, ...]
 

@@ -75,7 +75,9 @@ def test_an_example_becomes_a_request(adapter: Any, example: Any, body: bytes, k
 
 
 @pytest.mark.parametrize(
-    ("adapter", "example"), [(JsonInput(), None), (FileInput(), "a.bin"), (JsonInput(), {1, 2})], ids=str
+    ("adapter", "example"),
+    [(JsonInput(), None), (FileInput(), "a.bin"), (JsonInput(), {1, 2})],
+    ids=["none", "name", "set"],
 )
 def test_what_is_no_body_is_not_sent(adapter: Any, example: Any) -> None:
     assert example_payload(api_of(adapter, echo, example=example)) is None

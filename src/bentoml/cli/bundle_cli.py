@@ -11,6 +11,7 @@ from bentoml import __version__
 from .group import Entry, LazyGroup
 
 _COMMANDS = {
+    "check-batching": Entry("bentoml.cli.check_batching", "Check that batches do not change answers."),
     "info": Entry("bentoml.cli.info", "Print the metadata of the bundle."),
     "install-completion": Entry("bentoml.cli.install_completion", "Install shell command completion."),
     "open-api-spec": Entry("bentoml.cli.open_api_spec", "Print the OpenAPI document of the bundle."),

@@ -9,6 +9,7 @@ from bentoml import __version__
 from .group import Entry, LazyGroup
 
 _COMMANDS = {
+    "check-batching": Entry("bentoml.cli.check_batching", "Check that batches do not change answers."),
     "delete": Entry("bentoml.cli.delete", "Delete saved bundles."),
     "get": Entry("bentoml.cli.get", "Show a saved bundle, or all bundles of a name."),
     "info": Entry("bentoml.cli.info", "Print the metadata of a bundle."),

@@ -50,7 +50,9 @@ def _compare(one: Any, other: Any, tolerance: Tolerance, path: str) -> str | Non
             if found:
                 return found
         return None
-    if type(one) is type(other) and (one == other or (isinstance(one, float) and _close(one, other, tolerance))):
+    if type(one) is type(other) and (
+        one == other or (isinstance(one, float) and _close(one, other, tolerance))
+    ):
         return None
     return f"{path}: {_shown(one)} and {_shown(other)}"
 

@@ -176,9 +176,7 @@ def _pipeline(api: InferenceAPI) -> Pipeline:
     return Pipeline(whole)
 
 
-def _partitions(
-    items: Sequence[int], size: int, rounds: int, rng: random.Random
-) -> list[list[int]]:
+def _partitions(items: Sequence[int], size: int, rounds: int, rng: random.Random) -> list[list[int]]:
     """Batches of at least two: the items in order, then shuffled and cut at random, `rounds` times."""
     batches = [list(items[start : start + size]) for start in range(0, len(items), size)]
     for _ in range(rounds):

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from math import isnan
 from typing import Any
 
 from bentoml.adapters.dataframe_input import DataframeInput
+from bentoml.adapters.table import FLOAT
 from bentoml.types import Payload, RequestHead
 
 _HEAD = RequestHead.build({"Content-Type": "application/json"})
@@ -14,8 +16,10 @@ _HEAD = RequestHead.build({"Content-Type": "application/json"})
 
 def rows_of(adapter: DataframeInput, payload: Payload) -> list[Payload]:
     """A payload for each row of a table. Raises `BadInput` if it is none."""
-    table = adapter.decode(payload).table
-    rows = zip(*(map(_plain, column) for column in table.columns), strict=True)
+    value = adapter.decode(payload)
+    table = value.table
+    columns = [_plain(column, kind) for column, kind in zip(table.columns, value.kinds, strict=True)]
+    rows = zip(*columns, strict=True)
     return [
         Payload(_write(adapter.orient, table.names, row), _HEAD, "", f"row {i}") for i, row in enumerate(rows)
     ]
@@ -39,5 +43,8 @@ def _write(orient: str | None, names: Sequence[Any], row: Sequence[Any]) -> byte
     return json.dumps(body).encode()
 
 
-def _plain(value: Any) -> Any:
-    return None if isinstance(value, float) and value != value else value
+def _plain(column: Sequence[Any], kind: str) -> list[Any]:
+    """The column in JSON's terms; in a column of floats every number is one, in each row by itself too."""
+    if kind == FLOAT:
+        return [None if cell is None or isnan(cell) else float(cell) for cell in column]
+    return list(column)
