@@ -153,6 +153,8 @@ class Connection(HttpToolsProtocol):
 
     def _continue(self) -> None:
         """Go on with bytes that were read while too many answers were due."""
+        if self._reading_paused:
+            return  # paused anew since this was scheduled; the next resume comes here again
         held, self._held = self._held, b""
         if not self.transport.is_closing():
             self.transport.resume_reading()

@@ -87,6 +87,11 @@ class Wire:
         self.sock.shutdown(socket.SHUT_WR)
         return self
 
+    def finish_sending_if_open(self) -> Wire:
+        with contextlib.suppress(OSError):
+            self.sock.shutdown(socket.SHUT_WR)
+        return self
+
     def reset(self) -> None:
         """Close with RST."""
         self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
