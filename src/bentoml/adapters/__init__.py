@@ -19,7 +19,10 @@ if TYPE_CHECKING:
     from .limits import DecodeLimits as DecodeLimits
     from .multi_file_input import MultiFileInput as MultiFileInput
     from .multi_image_input import MultiImageInput as MultiImageInput
+    from .ndarray_input import NdarrayInput as NdarrayInput
     from .string_input import StringInput as StringInput
+    from .tensorflow_tensor_input import TfTensorInput as TfTensorInput
+    from .tensorflow_tensor_output import TfTensorOutput as TfTensorOutput
 
 _MODULES = {
     "AnnotatedImageInput": "annotated_image_input",
@@ -35,7 +38,10 @@ _MODULES = {
     "JsonOutput": "json_output",
     "MultiFileInput": "multi_file_input",
     "MultiImageInput": "multi_image_input",
+    "NdarrayInput": "ndarray_input",
     "StringInput": "string_input",
+    "TfTensorInput": "tensorflow_tensor_input",
+    "TfTensorOutput": "tensorflow_tensor_output",
 }
 
 __all__ = sorted(_MODULES)  # noqa: PLE0605 - the table above is the one list

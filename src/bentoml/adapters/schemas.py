@@ -48,3 +48,24 @@ def dataframe_schema(columns: Sequence[str] | None, dtype: Any) -> dict[str, Any
         "text/csv": {"schema": {"type": "string"}},
         "multipart/form-data": one_file("file"),
     }
+
+
+def array_schema(shape: Sequence[int | None] | None, dtype: str | None) -> dict[str, Any]:
+    """Nested lists; of any depth where no shape is declared."""
+    leaf = {"type": json_type(dtype)} if dtype else {}
+    if shape is None:
+        return (
+            {"type": "array", "items": {}} if dtype is None else {"description": f"Nested lists of {dtype}."}
+        )
+    schema: dict[str, Any] = leaf
+    for size in reversed(shape):
+        bounds = {} if size is None else {"minItems": size, "maxItems": size}
+        schema = {"type": "array", "items": schema, **bounds}
+    return schema
+
+
+def tensorflow_schema() -> dict[str, Any]:
+    """A request in the row format of TensorFlow Serving."""
+    instances = {"type": "array", "items": {}, "description": "One entry per row."}
+    names = {"signature_name": {"type": "string"}, "instances": instances, "inputs": {"type": "object"}}
+    return {"type": "object", "properties": names, "required": ["instances"]}
