@@ -15,6 +15,8 @@ from typing import NamedTuple
 
 from .queue import WAITING, ApiQueue, Request
 
+FIXED_SHARE = 0.05
+
 
 class Cut(NamedTuple):
     """`drop` requests of the head's class are refused, oldest first; then `size` are taken."""
@@ -34,6 +36,14 @@ def steady_size(queue: ApiQueue, workers: int) -> int:
     return queue.model.largest_within(queue.goal_s * workers / (workers + 1), queue.cap)
 
 
+def worth(queue: ApiQueue) -> int:
+    """Requests that make a batch worth its fixed cost: its share is then no more than `FIXED_SHARE`."""
+    model = queue.model
+    if model.a > 0 and model.b > 0:
+        return min(queue.steady, ceil(model.a / model.b * (1 / FIXED_SHARE - 1)))
+    return queue.steady if model.a > 0 else 1
+
+
 def plan_cut(
     queue: ApiQueue, head: Request, idle: int, now: float, free_at: Callable[[], Sequence[float]]
 ) -> Cut:
@@ -45,7 +55,7 @@ def plan_cut(
     """
     model = queue.model
     size = min(queue.cap, queue.live)
-    slack = head.goal - now
+    slack = head.goal - queue.answering_s - now
     if not model.buckets or (queue.cap == 1 and slack > 0.5 * queue.goal_s):
         return Cut(0, size)
     if slack >= model.high(size):
@@ -57,7 +67,7 @@ def plan_cut(
     drop = _needed_drop(queue, waiting, starts[1] if len(starts) > 1 else float("inf"), now)
     if drop is None:
         return Cut(0, size)  # the goal cannot be met at all: serve as fast as the model goes
-    slack = waiting[drop].goal - now
+    slack = waiting[drop].goal - queue.answering_s - now
     size = model.largest_within(slack, min(queue.cap, queue.live - drop))
     return Cut(drop, _share(queue, size, idle))
 
@@ -83,7 +93,7 @@ def _in_time(queue: ApiQueue, waiting: Sequence[Request], first: int, next_free:
     are the optimistic ones: nobody is refused because a size was never seen.
     """
     model, left = queue.model, queue.live - first
-    slack = waiting[first].goal - now
+    slack = waiting[first].goal - queue.answering_s - now
     size = model.largest_within(slack, min(queue.cap, left), optimistic=True) if model.low(1) <= slack else 0
     if size >= min(left, queue.cap):
         return size > 0
@@ -92,7 +102,7 @@ def _in_time(queue: ApiQueue, waiting: Sequence[Request], first: int, next_free:
     start = min(next_free, now + model.low(size))
     rate = left / max(now - waiting[first].start, 1e-6)
     behind = left - size + int(rate * (start - now))
-    return waiting[first + size].goal - start >= model.low(min(behind, queue.steady))
+    return waiting[first + size].goal - queue.answering_s - start >= model.low(min(behind, worth(queue)))
 
 
 def _share(queue: ApiQueue, size: int, idle: int) -> int:

@@ -25,6 +25,7 @@ from .fairness import charge, expected_s, join, settle
 from .link import Answered, Batch, Link
 from .policy import Refusal, admit, retry_after, safe_live, too_late
 from .queue import DONE, SENT, ApiQueue, Request
+from .spacing import apart_until, keeps_apart
 
 logger = logging.getLogger("bentoml.server")
 
@@ -175,6 +176,7 @@ class Dispatcher:
                 self.fail(request, 500, "The worker returned a batch of another size. This is a bug.")
         else:
             self._answer(requests, answers, now)
+        queue.answering_s += 0.1 * (self.clock() - now - queue.answering_s)
         settle(batch, total_s)
         if not keen and queue.model.wants(now):
             self._learn(queue, len(requests), total_s, decode_s + call_s + encode_s, now)
@@ -260,19 +262,26 @@ class Dispatcher:
             if not queue.live or (best is not None and queue.virtual_time >= best.virtual_time):
                 continue
             link = self._free_link(queue)
-            if link is None or self._waits_for_cohort(queue, now):
+            if link is None or self._is_held(queue, now):
                 continue
             best, best_link = queue, link
         if best is None or best_link is None:
             return None
         return best, best_link
 
-    def _waits_for_cohort(self, queue: ApiQueue, now: float) -> bool:
-        if len(self.links) != 1 or not queue.cohort.holds(queue.arrivals, now):
+    def _is_held(self, queue: ApiQueue, now: float) -> bool:
+        """Whether an idle worker waits: for returning clients, or to stay out of step with the others."""
+        if len(self.links) == 1:
+            if not queue.cohort.holds(queue.arrivals, now):
+                return False
+            until = queue.cohort.until
+        elif queue.apart_until > now and keeps_apart(queue, self._idle()):
+            until = queue.apart_until
+        else:
             return False
         if not self._timer_armed:
             self._timer_armed = True
-            delay = queue.cohort.until - now
+            delay = until - now
             if delay < SPIN_BELOW_S:
                 self._call_soon(self._timer)
             else:
@@ -298,7 +307,7 @@ class Dispatcher:
         head = queue.head(now)
         if head is None:
             return
-        idle = sum(link.busy is None for link in self.links) if len(self.links) > 1 else 1
+        idle = self._idle()
         drop, size = (0, 1) if head.tries else plan_cut(queue, head, idle, now, lambda: self._free_at(queue))
         dropped = queue.take(drop, head.priority)
         requests = queue.take(min(MAX_BATCH, size), head.priority)
@@ -308,6 +317,7 @@ class Dispatcher:
         if not queue.own_lane:
             link.busy = batch
         charge(batch, self.queues)
+        queue.apart_until = apart_until(queue, len(requests), len(self.links), now)
         queue.stats.batch_size.observe(len(requests))
         queue.stats.queue_wait.observe(now - head.start)
         table: dict[bytes, int] = {}
@@ -322,6 +332,9 @@ class Dispatcher:
         )
         for request in dropped:
             self._refuse(request, too_late(queue, now))
+
+    def _idle(self) -> int:
+        return sum(link.busy is None for link in self.links)
 
     def _free_at(self, queue: ApiQueue) -> list[float]:
         now = self.clock()

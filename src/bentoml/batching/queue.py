@@ -122,7 +122,9 @@ class ApiQueue:
         self.promised = 0.0
         self._cuts_since_lower = 0
         self.safe_live = limit
-        self.steady = cap
+        self.steady = cap  # batch that can follow its like for ever within the goal, see `cut`
+        self.answering_s = 0.0  # from the end of a batch to its last answer
+        self.apart_until = 0.0  # see `spacing`
         self.model = CostModel()
         self.cohort = Cohort(enabled=cap > 1)
         self.stats = ApiStats(route)
