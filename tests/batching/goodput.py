@@ -32,7 +32,7 @@ class Grid(NamedTuple):
     limits: tuple[float, ...]  # waiting requests, in full batches of all workers
 
 
-FULL = Grid((0.0, 0.02, 0.05, 0.1, 0.2, 0.4), (0.25, 0.5, 0.75, 1.0, 1.5, 50.0), (0.5, 1.0, 1.5, 2.0, 1000.0))
+FULL = Grid((0.0, 0.05, 0.1, 0.2), (0.25, 0.5, 0.75, 1.0, 1.5, 50.0), (0.5, 1.0, 1.5, 1000.0))
 SMALL = Grid((0.0, 0.05, 0.2), (0.5, 1.0, 1.5), (0.5, 1.0, 1000.0))
 NEVER_BELOW = 0.98
 ARRIVALS = ("constant", "poisson", "bursty", "step")
