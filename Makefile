@@ -17,10 +17,10 @@ INPUTS := pyproject.toml $(CONSTRAINTS)
 JOBS ?= 2
 ARGS ?=
 
-.PHONY: help demo test soak lint format docs docs-serve bench wheel clean
+.PHONY: help demo test test-frameworks soak lint format docs docs-serve bench wheel clean
 
 help:  ## Show this list
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
 
 demo: $(VENV)/.stamp-demo  ## Train on iris, save, serve, send requests, print the answers
 	@$(BIN)/python examples/iris/demo.py $(ARGS)
@@ -28,6 +28,10 @@ demo: $(VENV)/.stamp-demo  ## Train on iris, save, serve, send requests, print t
 test: lint  ## Lint, then every test that is not opt-in
 	@scripts/ensure_test_tools.sh
 	$(BIN)/python -m pytest -n $(JOBS) --dist loadgroup $(ARGS)
+
+test-frameworks: $(VENV)/.stamp-test  ## Framework artifacts with the real packages (ARGS="jax spacy")
+	$(BIN)/python scripts/test_frameworks.py $(ARGS)
+	$(BIN)/python scripts/generate_reference.py
 
 soak: $(VENV)/.stamp-test  ## The long tests: chaos, soak, full crash matrices
 	@scripts/ensure_test_tools.sh

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import re
 import subprocess
 import sys
@@ -26,41 +27,102 @@ def test_the_table_is_sorted_and_lists_every_artifact_module() -> None:
     assert names == sorted(names) and len(names) >= 3
     classes = {
         found
-        for file in Path(_registry.__file__).parent.glob("*.py")
+        for file in Path(_registry.__file__).parent.glob("[!_]*.py")
         for found in re.findall(
-            r"^class (\w+)\(BentoServiceArtifact\)", file.read_text(encoding="utf-8"), re.M
+            r"^class (\w+)\((?:BentoServiceArtifact|ModelArtifact)\)", file.read_text(encoding="utf-8"), re.M
         )
     }
     assert classes == set(names)
 
 
-MISSING = """
-import sys
-sys.modules[{package!r}] = None
+PACKAGES = {
+    "CatBoostModelArtifact": "catboost",
+    "CoreMLModelArtifact": "coremltools",
+    "DetectronModelArtifact": "detectron2",
+    "EasyOCRArtifact": "easyocr",
+    "EvalMLModelArtifact": "evalml",
+    "Fastai1ModelArtifact": "fastai",
+    "FastaiModelArtifact": "fastai",
+    "FasttextModelArtifact": "fasttext",
+    "FlaxModelArtifact": "flax",
+    "GluonModelArtifact": "mxnet",
+    "H2oModelArtifact": "h2o",
+    "JaxModelArtifact": "jax",
+    "KerasModelArtifact": "keras",
+    "LightGBMModelArtifact": "lightgbm",
+    "MlflowModelArtifact": "mlflow",
+    "OnnxMlirModelArtifact": "PyRuntime",
+    "OnnxModelArtifact": "onnxruntime",
+    "PaddlePaddleModelArtifact": "paddle",
+    "PytorchLightningModelArtifact": "torch",
+    "PytorchModelArtifact": "torch",
+    "SafetensorsModelArtifact": "torch",
+    "SentenceTransformersModelArtifact": "sentence_transformers",
+    "SklearnModelArtifact": "joblib",
+    "SpacyModelArtifact": "spacy",
+    "StatsmodelsModelArtifact": "statsmodels",
+    "TensorflowSavedModelArtifact": "tensorflow",
+    "TransformersModelArtifact": "transformers",
+    "XgboostModelArtifact": "xgboost",
+}
+
+WITHOUT_PACKAGES = """
+import importlib.abc, importlib.machinery, json, sys
+packages = json.load(sys.stdin)
+gone = {*packages.values(), "tf_keras", "tensorflow"}
+
+class Missing(importlib.abc.MetaPathFinder):
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] in gone:
+            raise ModuleNotFoundError(f"No module named {name!r}", name=name)
+
+import importlib.util
+finder, find_spec = Missing(), importlib.util.find_spec
+importlib.util.find_spec = lambda name, *args: None if name in gone else find_spec(name, *args)
+sys.meta_path.insert(0, finder)
 from bentoml.exceptions import MissingDependencyException
-from {module} import {cls}
-try:
-    {cls}('m').{call}
-except MissingDependencyException as err:
-    print(err)
+from bentoml.frameworks._registry import FRAMEWORKS
+messages = {}
+for name in packages:
+    try:
+        FRAMEWORKS.load(name)("m").load(".")
+    except MissingDependencyException as err:
+        messages[name] = str(err)
+print(json.dumps(messages))
 """
 
 
-@pytest.mark.parametrize(
-    ("package", "module", "cls", "call", "hint"),
-    [
-        ("joblib", "bentoml.frameworks.sklearn", "SklearnModelArtifact", "load('.')", "scikit-learn"),
-        ("torch", "bentoml.frameworks.pytorch", "PytorchModelArtifact", "pack(1)", "torch"),
-        ("torch", "bentoml.frameworks.pytorch", "PytorchModelArtifact", "load('.')", "torch"),
-    ],
-)
-def test_missing_package_is_named_with_its_command(
-    package: str, module: str, cls: str, call: str, hint: str
-) -> None:
-    program = MISSING.format(package=package, module=module, cls=cls, call=call)
+def test_every_missing_package_is_named_with_its_command() -> None:
+    built_in = [name for name in FRAMEWORKS if FRAMEWORKS.entry(name).target.startswith("bentoml.")]
+    assert sorted(PACKAGES) == built_in
+    done = subprocess.run(
+        [sys.executable, "-c", WITHOUT_PACKAGES], input=json.dumps(PACKAGES), capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout) == {
+        name: f"{package} package is required to use {name}. "
+        f"Install it with: {FRAMEWORKS.entry(name).install_hint}"
+        for name, package in PACKAGES.items()
+    }
+
+
+@pytest.mark.parametrize("name", list(FRAMEWORKS))
+def test_every_artifact_says_what_it_takes_and_writes(name: str) -> None:
+    reference = FRAMEWORKS.load(name).REFERENCE  # type: ignore[attr-defined]
+    assert reference.takes and reference.gives and "`" in reference.files
+
+
+def test_the_modules_import_no_framework() -> None:
+    program = (
+        "import sys\n"
+        "from bentoml.frameworks._registry import FRAMEWORKS\n"
+        "before = set(sys.modules)\n"
+        "[FRAMEWORKS.load(name) for name in FRAMEWORKS]\n"
+        "roots = {name.partition('.')[0] for name in set(sys.modules) - before}\n"
+        "print(sorted(roots - set(sys.stdlib_module_names) - {'bentoml'}))\n"
+    )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
-    assert f"{package} package is required to use {cls}" in done.stdout, done.stderr
-    assert f"pip install {hint}" in done.stdout
+    assert done.stdout.strip() == "[]", done.stdout + done.stderr
 
 
 def test_a_broken_package_is_not_reported_as_missing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

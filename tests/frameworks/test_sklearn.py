@@ -11,6 +11,7 @@ from contracts.artifact_contract import ArtifactContract
 
 pytest.importorskip("sklearn")
 
+from bentoml.exceptions import ArtifactLoadingException, InvalidArgument
 from bentoml.frameworks import sklearn as sklearn_artifacts
 from bentoml.frameworks.sklearn import SklearnModelArtifact
 
@@ -77,3 +78,39 @@ def test_a_model_saved_by_0_13_loads() -> None:
         artifact = SklearnModelArtifact("model").load(str(IRIS_013))
     assert artifact.metadata == {"accuracy": 0.97, "trained_on": "iris"}
     assert hasattr(artifact.get(), "predict")
+
+
+class TestSkops(TestSklearn):
+    OPTIONS = {"file_format": "skops", "trusted": ["sklearn.tree._tree.Tree"]}
+    FILES = {"my_model.skops", "my_model.yml"}
+    INFERRED_PIP = {"scikit-learn", "skops"}
+
+    @pytest.fixture(autouse=True)
+    def _needs_skops(self) -> None:
+        pytest.importorskip("skops")
+
+
+class Unknown:
+    """A type skops has never heard of."""
+
+    def __init__(self) -> None:
+        self.value = 3
+
+
+def test_types_skops_does_not_know_must_be_named(tmp_path: Path) -> None:
+    pytest.importorskip("skops")
+    SklearnModelArtifact("m", file_format="skops").pack(Unknown()).save(str(tmp_path))
+    with pytest.raises(ArtifactLoadingException, match=r"not known as safe: .*Unknown.*trusted="):
+        SklearnModelArtifact("m", file_format="skops").load(str(tmp_path))
+    trusted = [f"{Unknown.__module__}.Unknown"]
+    loaded = SklearnModelArtifact("m", file_format="skops", trusted=trusted).load(str(tmp_path)).get()
+    assert loaded.value == 3
+
+
+def test_a_pickle_is_never_read_where_skops_was_asked_for(tmp_path: Path) -> None:
+    pytest.importorskip("skops")
+    SklearnModelArtifact("m").pack({"a": 1}).save(str(tmp_path))
+    with pytest.raises(ArtifactLoadingException, match=r"no file 'm\.skops'"):
+        SklearnModelArtifact("m", file_format="skops").load(str(tmp_path))
+    with pytest.raises(InvalidArgument, match="'joblib' or 'skops', not 'onnx'"):
+        SklearnModelArtifact("m", file_format="onnx")  # type: ignore[arg-type]

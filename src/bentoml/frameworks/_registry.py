@@ -17,15 +17,72 @@ from bentoml.service.artifacts.base import BentoServiceArtifact
 FRAMEWORKS: Registry[type[BentoServiceArtifact]] = Registry(
     "frameworks",
     {
+        "CatBoostModelArtifact": Entry(
+            "bentoml.frameworks.catboost:CatBoostModelArtifact", "pip install catboost"
+        ),
+        "CoreMLModelArtifact": Entry(
+            "bentoml.frameworks.coreml:CoreMLModelArtifact", "pip install coremltools"
+        ),
+        "DetectronModelArtifact": Entry(
+            "bentoml.frameworks.detectron:DetectronModelArtifact",
+            "pip install 'git+https://github.com/facebookresearch/detectron2.git'",
+        ),
+        "EasyOCRArtifact": Entry("bentoml.frameworks.easyocr:EasyOCRArtifact", "pip install easyocr"),
+        "EvalMLModelArtifact": Entry("bentoml.frameworks.evalml:EvalMLModelArtifact", "pip install evalml"),
+        "Fastai1ModelArtifact": Entry(
+            "bentoml.frameworks.fastai:Fastai1ModelArtifact", "pip install 'fastai<2'"
+        ),
+        "FastaiModelArtifact": Entry("bentoml.frameworks.fastai:FastaiModelArtifact", "pip install fastai"),
+        "FasttextModelArtifact": Entry(
+            "bentoml.frameworks.fasttext:FasttextModelArtifact", "pip install fasttext"
+        ),
+        "FlaxModelArtifact": Entry("bentoml.frameworks.flax:FlaxModelArtifact", "pip install flax"),
+        "GluonModelArtifact": Entry("bentoml.frameworks.gluon:GluonModelArtifact", "pip install mxnet"),
+        "H2oModelArtifact": Entry("bentoml.frameworks.h2o:H2oModelArtifact", "pip install h2o"),
+        "JaxModelArtifact": Entry("bentoml.frameworks.jax:JaxModelArtifact", "pip install jax flatbuffers"),
+        "KerasModelArtifact": Entry(
+            "bentoml.frameworks.keras:KerasModelArtifact", "pip install keras tensorflow"
+        ),
+        "LightGBMModelArtifact": Entry(
+            "bentoml.frameworks.lightgbm:LightGBMModelArtifact", "pip install lightgbm"
+        ),
+        "MlflowModelArtifact": Entry("bentoml.frameworks.mlflow:MlflowModelArtifact", "pip install mlflow"),
+        "OnnxMlirModelArtifact": Entry(
+            "bentoml.frameworks.onnxmlir:OnnxMlirModelArtifact",
+            "pip install numpy, and build PyRuntime with onnx-mlir",
+        ),
+        "OnnxModelArtifact": Entry(
+            "bentoml.frameworks.onnx:OnnxModelArtifact", "pip install onnx onnxruntime"
+        ),
+        "PaddlePaddleModelArtifact": Entry(
+            "bentoml.frameworks.paddle:PaddlePaddleModelArtifact", "pip install paddlepaddle"
+        ),
         "PytorchLightningModelArtifact": Entry(
             "bentoml.frameworks.pytorch:PytorchLightningModelArtifact", "pip install torch pytorch-lightning"
         ),
         "PytorchModelArtifact": Entry("bentoml.frameworks.pytorch:PytorchModelArtifact", "pip install torch"),
+        "SafetensorsModelArtifact": Entry(
+            "bentoml.frameworks.safetensors:SafetensorsModelArtifact", "pip install safetensors torch"
+        ),
+        "SentenceTransformersModelArtifact": Entry(
+            "bentoml.frameworks.sentence_transformers:SentenceTransformersModelArtifact",
+            "pip install sentence-transformers",
+        ),
         "SklearnModelArtifact": Entry(
             "bentoml.frameworks.sklearn:SklearnModelArtifact", "pip install scikit-learn"
         ),
+        "SpacyModelArtifact": Entry("bentoml.frameworks.spacy:SpacyModelArtifact", "pip install spacy"),
+        "StatsmodelsModelArtifact": Entry(
+            "bentoml.frameworks.statsmodels:StatsmodelsModelArtifact", "pip install statsmodels"
+        ),
+        "TensorflowSavedModelArtifact": Entry(
+            "bentoml.frameworks.tensorflow:TensorflowSavedModelArtifact", "pip install tensorflow"
+        ),
         "TransformersModelArtifact": Entry(
             "bentoml.frameworks.transformers:TransformersModelArtifact", "pip install transformers torch"
+        ),
+        "XgboostModelArtifact": Entry(
+            "bentoml.frameworks.xgboost:XgboostModelArtifact", "pip install xgboost"
         ),
     },
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import json
 import sys
 from pathlib import Path
 from typing import Any
@@ -41,3 +42,23 @@ def load_class(path: str) -> Any:
             "contain that module; import it in the module of the service"
         ) from err
     return found
+
+
+def write_class(file: Path, cls: type, parameters: dict[str, Any] | None = None) -> None:
+    """Write down `cls`, and those of its constructor's `parameters` that JSON can hold."""
+    kept = {key: value for key, value in (parameters or {}).items() if is_plain(value)}
+    file.write_text(json.dumps({"class": class_path(cls), "parameters": kept}), encoding="utf-8")
+
+
+def read_class(file: Path) -> tuple[Any, dict[str, Any]]:
+    """What `write_class` wrote: the class and its parameters."""
+    content = json.loads(file.read_text(encoding="utf-8"))
+    return load_class(content["class"]), content["parameters"]
+
+
+def is_plain(value: Any) -> bool:
+    """Whether JSON gives the same value back."""
+    try:
+        return bool(json.loads(json.dumps(value)) == value or value != value)  # noqa: PLR0124 - NaN
+    except (TypeError, ValueError):
+        return False

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from bentoml.exceptions import InvalidArgument
 from bentoml.service.artifacts.base import BentoServiceArtifact
 
+from ._model import Reference
 from ._registry import import_package
 
 if TYPE_CHECKING:
@@ -29,6 +30,12 @@ class PytorchModelArtifact(BentoServiceArtifact):
         name: name of the artifact.
         file_extension: with its dot.
     """
+
+    REFERENCE = Reference(
+        takes="`torch.nn.Module`, TorchScript modules",
+        gives="the module",
+        files="`NAME.pt` (a pickle, or TorchScript)",
+    )
 
     def __init__(self, name: str, file_extension: str = ".pt") -> None:
         super().__init__(name)
@@ -77,6 +84,12 @@ class PytorchLightningModelArtifact(BentoServiceArtifact):
     Args:
         name: name of the artifact.
     """
+
+    REFERENCE = Reference(
+        takes="`LightningModule`, a TorchScript module, the path of a TorchScript file",
+        gives="a TorchScript module",
+        files="`NAME.pt`",
+    )
 
     def __init__(self, name: str) -> None:
         super().__init__(name)

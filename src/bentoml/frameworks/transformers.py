@@ -1,4 +1,4 @@
-"""Hugging Face transformers: a model and its tokenizer in the directory `<name>/`."""
+"""Hugging Face transformers: a model and what reads its input in the directory `<name>/`."""
 
 from __future__ import annotations
 
@@ -11,28 +11,33 @@ from typing import TYPE_CHECKING, Any
 from bentoml.exceptions import InvalidArgument, NotFound
 from bentoml.service.artifacts.base import BentoServiceArtifact
 
+from ._model import Reference
 from ._registry import import_package, missing
-from .class_names import class_path, load_class
+from ._transformers_files import (
+    AUTO_READERS,
+    MODEL,
+    PARTS,
+    PIPELINE_FILE,
+    READERS,
+    TOKENIZER,
+    config_class,
+    is_pipeline,
+    is_stored,
+    load_pipeline,
+    pipeline_parts,
+    store_class,
+    store_pipeline,
+    stored_class,
+)
 
 if TYPE_CHECKING:
     from bentoml.service.env import BentoServiceEnv
 
 logger = logging.getLogger("bentoml.frameworks")
 
-MODEL = "model"
-TOKENIZER = "tokenizer"
-
-# 0.13's files: the class names inside the transformers package.
-TYPE_FILES = {MODEL: "_model_type.txt", TOKENIZER: "tokenizer_type.txt"}
-# Ours, only for a user's own subclass: "module:QualifiedName".
-CLASS_FILES = {MODEL: "_model_class.txt", TOKENIZER: "_tokenizer_class.txt"}
-
-# Tried in this order when neither the bundle nor config.json names a class that exists.
-AUTO_MODELS = ("AutoModelForCausalLM", "AutoModelForSeq2SeqLM", "AutoModelForMaskedLM", "AutoModel")
-
 
 class TransformersModelArtifact(BentoServiceArtifact):
-    """A transformers model with its tokenizer (or processor); `get` returns `{"model", "tokenizer"}`.
+    """A transformers model with its tokenizer or processor, or a pipeline; `get` returns what was packed.
 
     Args:
         name: name of the artifact.
@@ -41,9 +46,15 @@ class TransformersModelArtifact(BentoServiceArtifact):
         MissingDependencyException: transformers is not installed.
     """
 
+    REFERENCE = Reference(
+        takes='`{"model": …, "tokenizer": …}` (or `"processor"` and the like); a pipeline; a folder; a name',
+        gives="the dictionary, or the pipeline",
+        files="`NAME/`",
+    )
+
     def __init__(self, name: str) -> None:
         super().__init__(name)
-        self._model: dict[str, Any] = {}
+        self._model: Any = {}
         if find_spec("transformers") is None:
             raise missing("transformers", self)
 
@@ -55,8 +66,10 @@ class TransformersModelArtifact(BentoServiceArtifact):
 
         Args:
             model: `{"model": …, "tokenizer": …}` with the objects, which may be of any class made by
-                any Auto class or of a subclass of your own; or the path of a directory written by
-                `save_pretrained`; or a model id, which is loaded from the cache or the hub.
+                any Auto class or of a subclass of your own; beside or instead of the tokenizer, a
+                processor, image processor or feature extractor; or what `transformers.pipeline` made;
+                or the path of a directory written by `save_pretrained`; or a model id, which is
+                loaded from the cache or the hub.
             metadata: plain data about the model.
 
         Raises:
@@ -65,12 +78,15 @@ class TransformersModelArtifact(BentoServiceArtifact):
         """
         if isinstance(model, dict):
             self._model = _check_objects(model, self.name)
+        elif is_pipeline(model):
+            _check_objects(pipeline_parts(model), self.name)
+            self._model = model
         elif isinstance(model, (str, os.PathLike)):
             self._model = self._from_pretrained(os.fspath(model))
         else:
             raise InvalidArgument(
                 f"TransformersModelArtifact '{self.name}' packs {{'model': <model>, 'tokenizer': "
-                f"<tokenizer>}}, a directory or a model id, not {type(model).__name__}"
+                f"<tokenizer>}}, a pipeline, a directory or a model id, not {type(model).__name__}"
             )
         return self
 
@@ -78,28 +94,27 @@ class TransformersModelArtifact(BentoServiceArtifact):
         directory = self._directory(path)
         transformers = import_package("transformers", self)
         options = {"local_files_only": True}
-        model_class = _stored_class(transformers, directory, MODEL) or _config_class(
-            transformers, str(directory), options
-        )
-        tokenizer_class = _stored_class(transformers, directory, TOKENIZER) or transformers.AutoTokenizer
-        return self.pack(
-            {
-                MODEL: model_class.from_pretrained(directory, **options),
-                TOKENIZER: tokenizer_class.from_pretrained(directory, **options),
-            }
-        )
+        parts = {}
+        for part in [MODEL, *([part for part in READERS if is_stored(directory, part)] or [TOKENIZER])]:
+            cls = stored_class(transformers, directory, part) or (
+                config_class(transformers, str(directory), options)
+                if part == MODEL
+                else getattr(transformers, AUTO_READERS[part])
+            )
+            parts[part] = cls.from_pretrained(directory, **options)
+        if (directory / PIPELINE_FILE).is_file():
+            return self.pack(load_pipeline(transformers, directory, parts))
+        return self.pack(parts)
 
     def _from_pretrained(self, source: str) -> dict[str, Any]:
         transformers = import_package("transformers", self)
         local = os.path.isdir(source)
         options = {"local_files_only": True} if local else {}
         try:
-            model_class = _config_class(transformers, source, options)
-            return {
-                MODEL: model_class.from_pretrained(source, **options),
-                TOKENIZER: transformers.AutoTokenizer.from_pretrained(source, **options),
-            }
-        except (OSError, ValueError) as err:
+            model_class = config_class(transformers, source, options)
+            reader = _auto_reader(transformers, source, options)
+            return {MODEL: model_class.from_pretrained(source, **options), **reader}
+        except (OSError, ValueError, NotFound) as err:
             what = "The directory" if local else "The model id"
             fix = "written by save_pretrained of both" if local else "known to the hub, or a local path"
             raise NotFound(
@@ -111,11 +126,15 @@ class TransformersModelArtifact(BentoServiceArtifact):
         transformers = import_package("transformers", self)
         directory = self._directory(dst)
         directory.mkdir(parents=True, exist_ok=True)
-        for part in (MODEL, TOKENIZER):
-            self._model[part].save_pretrained(str(directory))
-            _store_class(transformers, directory, part, type(self._model[part]))
+        parts = pipeline_parts(self._model) if is_pipeline(self._model) else self._model
+        for part in PARTS:
+            if parts.get(part) is not None:
+                parts[part].save_pretrained(str(directory))
+                store_class(transformers, directory, part, type(parts[part]))
+        if is_pipeline(self._model):
+            store_pipeline(directory, self._model)
 
-    def get(self) -> dict[str, Any]:
+    def get(self) -> Any:
         return self._model
 
     def set_dependencies(self, env: BentoServiceEnv) -> None:
@@ -124,8 +143,20 @@ class TransformersModelArtifact(BentoServiceArtifact):
             env.add_pip_packages(["torch"] if find_spec("torch") else [])
 
 
+def _auto_reader(transformers: Any, source: str, options: dict[str, Any]) -> dict[str, Any]:
+    """The tokenizer of `source`, else what a model of images or sound has instead."""
+    first: Exception | None = None
+    for part, auto in AUTO_READERS.items():
+        try:
+            return {part: getattr(transformers, auto).from_pretrained(source, **options)}
+        except (OSError, ValueError, TypeError, ImportError) as err:  # whatever misses its file
+            first = first or err
+    raise NotFound(str(first)) from first
+
+
 def _check_objects(objects: dict[str, Any], name: str) -> dict[str, Any]:
-    for part in (MODEL, TOKENIZER):
+    readers = [part for part in READERS if objects.get(part) is not None] or [TOKENIZER]
+    for part in (MODEL, *readers):
         value = objects.get(part)
         if value is None:
             raise InvalidArgument(
@@ -146,47 +177,12 @@ def _check_objects(objects: dict[str, Any], name: str) -> dict[str, Any]:
                 "elsewhere. Copy its file into your project, import the class from there and load the model "
                 "with it"
             )
-    extra = [str(key) for key in objects if key not in (MODEL, TOKENIZER)]
+    extra = [str(key) for key in objects if key not in PARTS]
     if extra:
         logger.warning(
-            "Only 'model' and 'tokenizer' of artifact '%s' are saved; %s will be missing after loading. "
-            "Give it an artifact of its own",
+            "Only 'model' and 'tokenizer' (or a processor) of artifact '%s' are saved; %s will be missing "
+            "after loading. Give it an artifact of its own",
             name,
             ", ".join(repr(key) for key in extra),
         )
     return objects
-
-
-def _store_class(transformers: Any, directory: Path, part: str, cls: type) -> None:
-    """Write the class name 0.13 reads, and the full path of a class that is not in transformers."""
-    in_library = next(
-        (base.__name__ for base in cls.__mro__ if getattr(transformers, base.__name__, None) is base), ""
-    )
-    (directory / TYPE_FILES[part]).write_text(in_library or cls.__name__, encoding="utf-8")
-    if in_library != cls.__name__:
-        (directory / CLASS_FILES[part]).write_text(class_path(cls), encoding="utf-8")
-
-
-def _stored_class(transformers: Any, directory: Path, part: str) -> Any:
-    """The class a bundle names; None when this version of transformers does not have it any more."""
-    own = directory / CLASS_FILES[part]
-    if own.is_file():
-        return load_class(own.read_text(encoding="utf-8").strip())
-    named = directory / TYPE_FILES[part]
-    if not named.is_file():
-        return None
-    return getattr(transformers, named.read_text(encoding="utf-8").strip(), None)
-
-
-def _config_class(transformers: Any, source: str, options: dict[str, Any]) -> Any:
-    """The model class named in the model's config.json, else the first Auto class that knows it."""
-    config = transformers.AutoConfig.from_pretrained(source, **options)
-    for architecture in config.architectures or ():
-        found = getattr(transformers, architecture, None)
-        if found is not None:
-            return found
-    for auto_name in AUTO_MODELS:
-        auto = getattr(transformers, auto_name, None)
-        if auto is not None and type(config) in auto._model_mapping:
-            return auto
-    raise ValueError(f"no model class for the configuration {type(config).__name__}")
