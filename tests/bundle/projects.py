@@ -98,12 +98,12 @@ target.mkdir()
 write_bundle(svc, target, check_import={check_import})
 """
         done = self.run(script, import_path=import_path, **env)
-        return SavedBundle(self.path / target, name, done.stderr)
+        return SavedBundle(self.path / target, name, done.stdout + done.stderr)
 
 
 @dataclass
 class SavedBundle:
-    """What a save left, and what it said on standard error."""
+    """What a save left, and what it said on the way."""
 
     path: Path
     name: str

@@ -24,7 +24,7 @@ Add = Callable[..., Path]
 COMMANDS = commandline_interface.list_commands(click.Context(commandline_interface))
 EXPECTED = {
     *("delete", "get", "info", "install-completion", "list", "open-api-spec"),
-    *("repair", "retrieve", "run", "serve", "serve-gunicorn"),
+    *("check-batching", "repair", "retrieve", "run", "serve", "serve-gunicorn"),
 }
 
 

@@ -8,6 +8,7 @@ import os
 import click
 
 from bentoml.observability.formats import CONSOLE_FORMAT, LineFormatter
+from bentoml.observability.logs import reset
 
 logger = logging.getLogger("bentoml")
 
@@ -26,9 +27,7 @@ class ConsoleHandler(logging.Handler):
 
 def configure(*, quiet: bool, verbose: bool, to_stderr: bool) -> None:
     """Install the handler and the level: errors if `quiet`, everything if `verbose`."""
-    for handler in list(logger.handlers):
-        if isinstance(handler, ConsoleHandler):
-            logger.removeHandler(handler)
+    reset()
     logger.addHandler(ConsoleHandler(to_stderr=to_stderr))
     logger.propagate = False
     if quiet:
