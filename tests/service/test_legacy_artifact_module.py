@@ -29,7 +29,8 @@ def test_every_name_of_0_13_is_there() -> None:
     names = (
         "CoreMLModelArtifact DetectronModelArtifact EasyOCRArtifact EvalMLModelArtifact "
         "FasttextModelArtifact H2oModelArtifact KerasModelArtifact LightGBMModelArtifact "
-        "OnnxMlirModelArtifact OnnxModelArtifact PaddlePaddleModelArtifact PytorchLightningModelArtifact PytorchModelArtifact "
+        "OnnxMlirModelArtifact OnnxModelArtifact PaddlePaddleModelArtifact "
+        "PytorchLightningModelArtifact PytorchModelArtifact "
         "SklearnModelArtifact SpacyModelArtifact TensorflowSavedModelArtifact XgboostModelArtifact"
     )
     for name in names.split():

@@ -108,7 +108,7 @@ def _object_store(url: str) -> tuple[Any, str]:
     protocol = _OBJECT_STORES[scheme]
     package = _PACKAGES[protocol]
     try:
-        import fsspec  # type: ignore[import-untyped]  # noqa: PLC0415 - optional
+        import fsspec  # noqa: PLC0415 - optional
 
         return fsspec.filesystem(protocol), path
     except ImportError as err:
