@@ -34,10 +34,10 @@ def main() -> None:
     """Entry point: `python -c "from bentoml.workers.main import main; main()"`."""
     if sys.path and sys.path[0] == "":
         del sys.path[0]  # the directory somebody started the server in is no source of modules
-    _die_with_parent()
+    die_with_parent()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_IGN)  # the front decides when a worker ends
-    channel = BlockingChannel(_connect())
+    channel = BlockingChannel(connect())
     try:
         frame = channel.receive()
     except EOFError:
@@ -62,7 +62,7 @@ def run(channel: BlockingChannel, config: WorkerConfig) -> None:
     try:
         host = ServiceHost(config, channel.send)
     except BaseException as err:  # user code runs here; whatever it raises is its load failure
-        channel.send([pack_message(FAIL, _describe(err).encode("utf-8", "replace"))])
+        channel.send([pack_message(FAIL, describe(err).encode("utf-8", "replace"))])
         logger.debug("loading failed", exc_info=err)
         return
     channel.send([pack_message(HELLO, host.hello())])
@@ -84,7 +84,8 @@ def _serve(channel: BlockingChannel, host: ServiceHost) -> None:
             return
 
 
-def _connect() -> socket.socket:
+def connect() -> socket.socket:
+    """Our end of the channel that `process.spawn` made."""
     fd = os.environ.pop("BENTOML_WORKER_FD", "")
     if fd:
         return socket.socket(fileno=int(fd))
@@ -105,7 +106,8 @@ def _beat(channel: BlockingChannel) -> None:
             os._exit(0)
 
 
-def _die_with_parent() -> None:
+def die_with_parent() -> None:
+    """Have the system end this process with its parent, where it can."""
     if sys.platform != "linux":
         return  # elsewhere the beat thread notices within a second
     try:
@@ -114,7 +116,8 @@ def _die_with_parent() -> None:
         logger.debug("no parent-death signal on this system")
 
 
-def _describe(err: BaseException) -> str:
+def describe(err: BaseException) -> str:
+    """One line for an error that user code raised while it loaded."""
     if isinstance(err, BentoMLException):
         return str(err)
     frames = traceback.extract_tb(err.__traceback__)

@@ -33,14 +33,17 @@ class WorkerProcess:
             self.process.kill()
 
 
-def spawn(environment: Mapping[str, str], *, by_descriptor: bool = os.name == "posix") -> WorkerProcess:
+def spawn(
+    environment: Mapping[str, str], *, by_descriptor: bool = os.name == "posix", entry: str = ENTRY
+) -> WorkerProcess:
     """Start a worker. It imports the library anew (never forked), so no thread or lock is inherited.
 
     Args:
         environment: variables added to ours.
         by_descriptor: hand the channel over as a file descriptor; else over loopback with a secret.
+        entry: the program it runs.
     """
-    command = [sys.executable, "-c", ENTRY]
+    command = [sys.executable, "-c", entry]
     environ = {**os.environ, "PYTHONSAFEPATH": "1", **environment}
     if by_descriptor:
         ours, theirs = socket.socketpair()

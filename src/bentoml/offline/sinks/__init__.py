@@ -1,0 +1,1 @@
+"""Outputs of offline runs: one module per kind, all with the interface of `base`."""

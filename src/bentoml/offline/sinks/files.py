@@ -1,0 +1,73 @@
+"""A folder with one file per prediction, for images and other bytes."""
+
+from __future__ import annotations
+
+import mimetypes
+import os
+from collections.abc import Iterable
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from bentoml.exceptions import InvalidArgument
+from bentoml.offline.cells import is_json_text, json_cells
+from bentoml.offline.values import CONTENT_TYPE, PREDICTION
+
+_ENDINGS = {"image/jpeg": ".jpg", "text/plain": ".txt", "application/octet-stream": ".bin"}
+
+
+class FilesSink:
+    """Names come from the column `path` where there is one, else from the number of the row.
+
+    Every file is written under its own name at once; writing it again gives the same file.
+    """
+
+    def __init__(self, location: str) -> None:
+        self._folder = Path(location)
+        self._count = 0
+        self._used: set[str] = set()
+
+    def prepare(self, *, resumed: bool) -> None:
+        if self._folder.exists() and not self._folder.is_dir():
+            raise InvalidArgument(f"Cannot write files into '{self._folder}': it is not a folder")
+
+    def expect(self, batches: Iterable[Any]) -> None:
+        """Every file stands for itself."""
+
+    def write(self, batch: Any) -> None:
+        self._folder.mkdir(parents=True, exist_ok=True)
+        if PREDICTION not in batch.schema.names:
+            raise InvalidArgument("A folder of files needs APIs with one result per item, not a table")
+        field = batch.schema.field(PREDICTION)
+        ending = _ending(field)
+        column = batch.column(PREDICTION)
+        bodies = column.to_pylist() if _is_bytes(field) else json_cells(column, field)
+        paths = batch.column("path").to_pylist() if "path" in batch.schema.names else [None] * len(bodies)
+        for path, body in zip(paths, bodies, strict=True):
+            self._count += 1
+            data = body.encode() if isinstance(body, str) else body
+            (self._folder / self._name(path, ending)).write_bytes(data or b"")
+
+    def _name(self, path: str | None, ending: str) -> str:
+        stem = PurePosixPath(path.replace(os.sep, "/")).stem if path else f"{self._count:09d}"
+        name = f"{stem}{ending}"
+        if name in self._used:
+            name = f"{stem}-{self._count:09d}{ending}"
+        self._used.add(name)
+        return name
+
+    def finish(self) -> None:
+        self._folder.mkdir(parents=True, exist_ok=True)
+
+    def abort(self) -> None:
+        """What is there is whole; the rest was not begun."""
+
+
+def _is_bytes(field: Any) -> bool:
+    return not is_json_text(field) and bool(field.metadata) and CONTENT_TYPE in field.metadata
+
+
+def _ending(field: Any) -> str:
+    if not _is_bytes(field):
+        return ".json"
+    kind = field.metadata[CONTENT_TYPE].decode().partition(";")[0].strip()
+    return _ENDINGS.get(kind) or mimetypes.guess_extension(kind) or ".bin"

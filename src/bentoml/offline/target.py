@@ -1,0 +1,98 @@
+"""Which API an offline run calls, and what its adapter says about the input."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from bentoml.adapters.file_input import FileInput
+from bentoml.bundle.load import load_from_dir, load_service_class
+from bentoml.exceptions import InvalidArgument, NotFound
+from bentoml.repository.open import open_repository
+from bentoml.service.members import api_specs
+
+from .executors import Executor, InlineExecutor
+from .kept import ALL
+from .runner import takes_tables
+from .sources.base import Wanted
+from .values import Mode
+from .workers import ProcessExecutor
+
+if TYPE_CHECKING:
+    from bentoml.service import BentoService
+    from bentoml.service.spec import ApiSpec
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """One API of a service that is saved, live in this process, or both."""
+
+    service_class: type[BentoService]
+    spec: ApiSpec
+    bundle: Path | None = None
+    service: BentoService | None = None
+
+    @property
+    def identity(self) -> dict[str, str]:
+        version = self.service_class._bento_service_bundle_version
+        name = self.service_class.name
+        return {"bundle": f"{name}:{version}" if version else name, "api": self.spec.name}
+
+    @property
+    def takes_files(self) -> bool:
+        return isinstance(self.spec.input_adapter, FileInput)
+
+    def wanted(self, keep: Sequence[str]) -> Wanted:
+        """What the source is told: how to read, and which columns are used at all."""
+        adapter: Any = self.spec.input_adapter
+        columns = getattr(adapter, "columns", None)
+        if columns is not None and ALL not in keep:
+            columns = [*columns, *(name for name in keep if name not in columns)]
+        else:
+            columns = None
+        texts = adapter.text_columns
+        return Wanted(takes_tables(adapter), texts, columns)
+
+    def executor(self, mode: Mode, workers: int) -> Executor:
+        """Load the service where the pieces will run. Raises what loading raises."""
+        if workers > 1:
+            if self.bundle is None:
+                raise InvalidArgument(
+                    f"{workers} workers need a saved service to load; save it first, or use workers=1"
+                )
+            return ProcessExecutor(self.bundle, self.spec.name, mode, workers)
+        service = self.service
+        if service is None:
+            assert self.bundle is not None
+            service = load_from_dir(self.bundle, verify=False)  # find_target did
+        return InlineExecutor(service, self.spec.name, mode)
+
+
+def find_target(service: Any, api_name: str | None) -> Target:
+    """The API `api_name` of `service`, the first one for None.
+
+    Args:
+        service: a `BentoService`, or the directory or `Name:version` of a saved one.
+
+    Raises:
+        NotFound: there is no such bundle or no such API.
+    """
+    if isinstance(service, (str, os.PathLike)):
+        bundle = Path(service) if os.path.isdir(service) else open_repository().resolve(os.fspath(service))
+        cls = load_service_class(bundle)
+        return Target(cls, _spec(cls, api_name), bundle)
+    cls = type(service)
+    path = cls._bento_service_bundle_path
+    return Target(cls, _spec(cls, api_name), Path(path) if path else None, service)
+
+
+def _spec(cls: type[BentoService], api_name: str | None) -> ApiSpec:
+    specs = [spec for _, spec in api_specs(cls)]
+    for spec in specs:
+        if not api_name or spec.name == api_name:
+            return spec
+    known = ", ".join(spec.name for spec in specs) or "none"
+    raise NotFound(f"Can't find API '{api_name}' in service '{cls.name}'; its APIs: {known}")

@@ -1,0 +1,103 @@
+"""The small parts: cutting lines, choosing batch sizes, texts of values, progress."""
+
+from __future__ import annotations
+
+import io
+
+import pyarrow as pa
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bentoml.exceptions import MissingDependencyException
+from bentoml.offline import extra
+from bentoml.offline.cells import csv_cells, json_cells
+from bentoml.offline.planner import BatchPlanner
+from bentoml.offline.progress import Progress
+from bentoml.offline.results import columns_of
+from bentoml.offline.sources.blocks import LineBlocks
+
+
+@given(st.lists(st.text('ab"\n,', max_size=6), max_size=30), st.integers(1, 40), st.integers(0, 40))
+def test_blocks_are_the_stream_and_are_found_again(fields: list[str], size: int, which: int) -> None:
+    import csv
+
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n").writerows([[field] for field in fields])
+    data = text.getvalue().encode()
+    blocks, found, offsets = LineBlocks(io.BytesIO(data), size, quoted=True), [], [0]
+    while block := blocks.next():
+        found.append(block)
+        offsets.append(blocks.offset)
+    assert b"".join(found) == data
+    records = [row for block in found for row in csv.reader(io.StringIO(block.decode(), newline=""))]
+    assert records == list(csv.reader(io.StringIO(data.decode(), newline="")))
+    if found:
+        number = which % len(found)
+        again = LineBlocks(io.BytesIO(data), size, quoted=True)
+        again.skip_to(offsets[number])
+        assert again.next() == found[number]
+
+
+def test_batches_grow_while_that_is_faster_and_stay_short() -> None:
+    def settled(cost_s: float, per_row_s: float) -> int:
+        planner = BatchPlanner()
+        for _ in range(60):
+            planner.note(planner.rows, cost_s + per_row_s * planner.rows)
+        return planner.rows
+
+    assert settled(0.01, 1e-6) >= 1 << 17
+    assert settled(0.0, 0.1) <= 8
+    assert BatchPlanner(500).rows == 500
+
+
+def test_batches_shrink_when_memory_grows() -> None:
+    planner = BatchPlanner(memory_bytes=1 << 20)
+    planner.note(planner.rows, 1e-4, 100 << 20)
+    grown = planner.rows
+    planner.note(grown, 1e-4, 200 << 20)
+    assert planner.rows < grown
+    for _ in range(10):
+        planner.note(planner.rows, 1e-4, 200 << 20)
+    assert planner.rows < grown
+
+
+def test_the_text_of_a_value_depends_on_it_alone() -> None:
+    for values in (
+        [1, 2.5, None],
+        [1.0, 2.5],
+        [True, 1],
+        ["a", "null"],
+        [[1, "x"], {"a": None}],
+        [float("nan")],
+    ):
+        whole, _ = columns_of(values, len(values), "predict")
+        cells = json_cells(whole.column(0), whole.schema.field(0))
+        alone = [columns_of([value], 1, "predict")[0] for value in values]
+        assert cells == [json_cells(one.column(0), one.schema.field(0))[0] for one in alone]
+
+
+def test_csv_tells_null_from_an_empty_text() -> None:
+    field = pa.field("x", pa.string())
+    assert csv_cells(pa.array([None, "", "a,b", ' "', "null"]), field, b",") == [
+        b"", b'""', b'"a,b"', b'" """', b"null",
+    ]  # fmt: skip
+
+
+def test_plain_lines_where_there_is_no_terminal(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("bentoml.offline.progress.LINE_EVERY_S", 0.0)
+    with Progress(200) as progress:
+        progress.advance(50, 2, None)
+    line = capsys.readouterr().err
+    assert line.startswith("50 rows (25 %), ")
+    assert "rows/s" in line
+    assert line.endswith(" left, 2 failed\n")
+    assert "\x1b" not in line
+
+
+def test_the_extra_is_named_when_packages_are_missing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(extra, "PACKAGES", ("pyarrow", "no_such_package"))
+    with pytest.raises(MissingDependencyException, match=r"no_such_package.*bentoml\[offline\]"):
+        extra.require_packages()
