@@ -13,13 +13,16 @@ if TYPE_CHECKING:
     from .dataframe_output import DataframeOutput as DataframeOutput
     from .default_output import DefaultOutput as DefaultOutput
     from .file_input import FileInput as FileInput
+    from .file_output import FileOutput as FileOutput
     from .image_input import ImageInput as ImageInput
+    from .image_output import ImageOutput as ImageOutput
     from .json_input import JsonInput as JsonInput
     from .json_output import JsonOutput as JsonOutput
     from .limits import DecodeLimits as DecodeLimits
     from .multi_file_input import MultiFileInput as MultiFileInput
     from .multi_image_input import MultiImageInput as MultiImageInput
     from .ndarray_input import NdarrayInput as NdarrayInput
+    from .parquet_output import ParquetOutput as ParquetOutput
     from .string_input import StringInput as StringInput
     from .tensorflow_tensor_input import TfTensorInput as TfTensorInput
     from .tensorflow_tensor_output import TfTensorOutput as TfTensorOutput
@@ -33,12 +36,15 @@ _MODULES = {
     "DecodeLimits": "limits",
     "DefaultOutput": "default_output",
     "FileInput": "file_input",
+    "FileOutput": "file_output",
     "ImageInput": "image_input",
+    "ImageOutput": "image_output",
     "JsonInput": "json_input",
     "JsonOutput": "json_output",
     "MultiFileInput": "multi_file_input",
     "MultiImageInput": "multi_image_input",
     "NdarrayInput": "ndarray_input",
+    "ParquetOutput": "parquet_output",
     "StringInput": "string_input",
     "TfTensorInput": "tensorflow_tensor_input",
     "TfTensorOutput": "tensorflow_tensor_output",

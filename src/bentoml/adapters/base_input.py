@@ -121,6 +121,20 @@ class BaseInputAdapter:
         """Positional arguments for one item when the API is not a batch API."""
         return (value,)
 
+    # -- whole tables ------------------------------------------------------------------------------
+
+    def from_table(self, batch: Any) -> tuple[Any, ...] | None:
+        """Arguments of one call with every row of an Arrow record batch, one result per row.
+
+        None, from an adapter that reads items one by one. Raises `BadInput` when a row does not fit.
+        """
+        return None
+
+    @property
+    def text_columns(self) -> frozenset[Any]:
+        """Names or places of columns whose fields a table's reader leaves as they were written."""
+        return frozenset()
+
     # -- other sources of payloads ----------------------------------------------------------------
 
     def add_cli_flags(self, parser: argparse.ArgumentParser) -> None:

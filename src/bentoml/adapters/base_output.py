@@ -7,7 +7,7 @@ written on top of it; a subclass may override either.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 from bentoml.exceptions import APIDeprecated
 from bentoml.types import (
@@ -36,6 +36,7 @@ class BaseOutputAdapter:
         base_config: kept in `config`.
     """
 
+    NEGOTIATES: ClassVar[bool] = False  # whether `encode_for` looks at what clients accept
     _base_config: Mapping[str, Any] = {}
 
     def __init__(self, cors: Any = None, **base_config: Any) -> None:
@@ -64,6 +65,10 @@ class BaseOutputAdapter:
         """
         tasks = [InferenceTask(batch=count) for count in rows]
         return [reply_of_result(self, r) for r in self.pack_user_func_return_value(results, tasks)]
+
+    def encode_for(self, results: Any, rows: Sequence[int | None], accepts: Sequence[str]) -> list[Reply]:
+        """As `encode`, each item in the form that its `Accept` header (`""` if none) asks for."""
+        return self.encode(results, rows)
 
     # -- the methods of the 0.13 line -------------------------------------------------------------
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import sys
 
@@ -16,11 +17,19 @@ def print_reply(reply: Reply, output: str = "json") -> int:
         output: `json` puts a space after commas and colons as users of the 0.13 line know it,
             `str` writes the value as Python's `str` does, a text without its quotes.
     """
-    text = reply.body.decode("utf-8", "replace")
+    text = text_of(reply.body)
     if not reply.error and reply.head.content_type.startswith("application/json"):
         text = spaced(text) if output == "json" else plain(text)
     sys.stdout.write(text + "\n")
     return 1 if reply.error else 0
+
+
+def text_of(body: bytes) -> str:
+    """The body as text; what is no text as the object `{"b64": …}` that JSON answers use for bytes."""
+    try:
+        return body.decode("utf-8")
+    except UnicodeDecodeError:
+        return json.dumps({"b64": base64.b64encode(body).decode("ascii")})
 
 
 def spaced(text: str) -> str:

@@ -14,7 +14,7 @@ from .base_input import Group
 from .content import TextSource, text_source
 from .csv_table import read_csv
 from .declared import dtype_name, fit, keeps_text
-from .frames import TypedTable, build_frame
+from .frames import TypedTable, build_frame, frame_of_batch
 from .json_codec import has_long_integer, loads
 from .schemas import dataframe_schema
 from .string_input import StringInput
@@ -100,11 +100,15 @@ class DataframeInput(StringInput):
     def single(self, value: Any) -> tuple[Any, ...]:
         return self.merge([value])[0].args
 
+    def from_table(self, batch: Any) -> tuple[Any, ...] | None:
+        names = batch.schema.names if self.columns is None else self.columns
+        return (frame_of_batch(batch, names, self._declared(names)),)
+
     # -- from bytes to a typed table --------------------------------------------------------------
 
     def _parse(self, source: TextSource) -> TypedTable:
         if _is_csv(source):
-            found = read_csv(source.text(), self._text_columns())
+            found = read_csv(source.text(), self.text_columns)
         else:
             body = source.utf8()
             found = self._read_json(loads(body, self.limits))
@@ -146,7 +150,8 @@ class DataframeInput(StringInput):
                 found[name] = self.dtype[label]
         return found
 
-    def _text_columns(self) -> frozenset[Label]:
+    @property
+    def text_columns(self) -> frozenset[Any]:
         if not isinstance(self.dtype, dict):
             return frozenset()
         return frozenset(label for label, dtype in self.dtype.items() if keeps_text(dtype))

@@ -1,20 +1,24 @@
-"""Data frames and series to JSON."""
+"""Data frames and series to JSON, or to CSV, Parquet or Arrow where a client asks for it."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
-from bentoml.types import Reply, ReplyHead
+from bentoml.exceptions import MissingDependencyException
+from bentoml.types import Reply, ReplyHead, error_reply
 
-from .base_output import BaseOutputAdapter
+from .forms_output import VARY, FormsOutput
+from .table_writer import BINARY_FORMS, CSV, has_arrow, write_table
 
-_JSON = ReplyHead(200, "application/json")
+JSON = "application/json"
 ORIENTS = ("records", "columns", "values", "split", "index", "table")
 
 
-class DataframeOutput(BaseOutputAdapter):
-    """The rows of each item as JSON, written by pandas.
+class DataframeOutput(FormsOutput):
+    """The rows of each item as JSON, written by pandas; by `Accept` also as CSV, Parquet or Arrow.
+
+    The last two are offered where pyarrow is installed. Only JSON has an index.
 
     Args:
         output_orient: `records`, `columns`, `values`, `split`, `index` or `table`, as in
@@ -38,7 +42,7 @@ class DataframeOutput(BaseOutputAdapter):
         self.output_orient = output_orient
         self.ensure_ascii = ensure_ascii
         self.charset = charset
-        self._head = ReplyHead(200, f"application/json; charset={charset}") if charset else _JSON
+        self._head = ReplyHead(200, f"{JSON}; charset={charset}" if charset else JSON, (VARY,))
 
     @property
     def config(self) -> dict[str, Any]:
@@ -48,13 +52,40 @@ class DataframeOutput(BaseOutputAdapter):
     def pip_dependencies(self) -> list[str]:
         return ["pandas"]
 
-    def encode(self, results: Any, rows: Sequence[int | None]) -> list[Reply]:
-        if isinstance(results, (list, tuple)):  # one frame per item: an API without batch mode
-            bodies = [self._text(_as_frame(value)) for value in results]
+    compression: str = "snappy"
+
+    @property
+    def forms(self) -> tuple[str, ...]:
+        return (JSON, CSV, *BINARY_FORMS) if has_arrow() else (JSON, CSV)
+
+    def encode_form(self, form: str, results: Any, rows: Sequence[int | None]) -> list[Reply]:
+        if form != JSON:
+            head = ReplyHead(200, f"{CSV}; charset=utf-8" if form == CSV else form, (VARY,))
+            return [self._in_form(form, head, piece) for piece in self._pieces(results, rows)]
+        if isinstance(results, (list, tuple)):
+            bodies = [self._text(piece) for piece in self._pieces(results, rows)]
         else:
             bodies = self._slices(_as_frame(results), [1 if count is None else count for count in rows])
         charset = self.charset or "utf-8"
         return [Reply(self._head, body.encode(charset, "xmlcharrefreplace")) for body in bodies]
+
+    def _in_form(self, form: str, head: ReplyHead, frame: Any) -> Reply:
+        try:
+            return Reply(head, write_table(form, frame, self.compression))
+        except MissingDependencyException as err:
+            return error_reply(500, str(err))
+        except (ValueError, TypeError, OverflowError) as err:
+            reason = str(err).partition("\n")[0][:200]
+            return error_reply(500, f"The result cannot be written as {form}: {reason}")
+
+    def _pieces(self, results: Any, rows: Sequence[int | None]) -> Iterator[Any]:
+        """The frame of each item; a list holds one already: an API without batch mode returned it."""
+        if isinstance(results, (list, tuple)):
+            yield from map(_as_frame, results)
+            return
+        frame = _as_frame(results)
+        for first, last in _spans([1 if count is None else count for count in rows]):
+            yield frame.iloc[first:last]
 
     def _slices(self, frame: Any, counts: Sequence[int]) -> list[str]:
         if self.output_orient == "records" and len(counts) > 1:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 from bentoml.types import Reply
 
@@ -20,6 +20,8 @@ class DefaultOutput(BaseOutputAdapter):
     The choice is made for each call, so it never depends on what was answered before.
     """
 
+    NEGOTIATES: ClassVar[bool] = True
+
     def __init__(self, cors: Any = None, **base_config: Any) -> None:
         super().__init__(cors=cors, **base_config)
         self._json = JsonOutput()
@@ -33,3 +35,9 @@ class DefaultOutput(BaseOutputAdapter):
         if is_tensor(first):
             return self._tensor.encode(results, rows)
         return self._json.encode(results, rows)
+
+    def encode_for(self, results: Any, rows: Sequence[int | None], accepts: Sequence[str]) -> list[Reply]:
+        first = results[0] if isinstance(results, (list, tuple)) and results else results
+        if is_tabular(first):
+            return self._table.encode_for(results, rows, accepts)
+        return self.encode(results, rows)

@@ -6,8 +6,10 @@ from collections.abc import Mapping, Sequence
 from itertools import chain
 from typing import Any, NamedTuple
 
-from .declared import make_column
-from .table import BOOL, FLOAT, INT, MIXED, Label, Table
+from bentoml.exceptions import BadInput
+
+from .declared import fit, make_column, pandas_dtype
+from .table import BOOL, FLOAT, INT, MIXED, Label, Table, kind_of
 
 _DTYPES = {INT: "int64", FLOAT: "float64", BOOL: "bool"}
 
@@ -45,6 +47,33 @@ def build_frame(tables: Sequence[Table], kinds: Sequence[str], declared: Mapping
     frame = pandas.DataFrame(made)
     frame.columns = pandas.Index(list(names))
     return frame
+
+
+def frame_of_batch(batch: Any, names: Sequence[Label], declared: Mapping[Label, Any]) -> Any:
+    """A `pandas.DataFrame` of the columns `names` of an Arrow record batch, without an index.
+
+    Raises:
+        BadInput: a column is missing, or has a value that its declared type does not take.
+    """
+    found = batch.schema.names
+    missing = [str(name) for name in names if name not in found]
+    if missing:
+        raise BadInput(f"missing column '{missing[0]}'; expected {', '.join(map(str, names))}")
+    frame = (batch if list(names) == found else batch.select(list(names))).to_pandas()
+    if type(frame.index).__name__ != "RangeIndex":
+        frame = frame.reset_index(drop=True)  # an index that pandas wrote into a file is no feature
+    for name, dtype in declared.items():
+        if name in frame.columns and frame[name].dtype != pandas_dtype(dtype):
+            frame[name] = _redeclared(frame[name], name, batch.column(name), dtype)
+    return frame
+
+
+def _redeclared(column: Any, name: Label, cells: Any, dtype: Any) -> Any:
+    if column.dtype.kind in "iufb" and getattr(pandas_dtype(dtype), "kind", "") == "f":
+        return column.astype(dtype)
+    values = cells.to_pylist()
+    fitted, _ = fit(name, values, kind_of(values, wide=True), dtype)
+    return make_column(fitted, dtype)
 
 
 def _joined(tables: Sequence[Table]) -> list[Sequence[Any]]:
