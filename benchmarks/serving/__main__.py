@@ -6,22 +6,24 @@ import argparse
 import contextlib
 import datetime
 import json
+import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Any
 
-from . import chart, environments, machine, measure, report
+from . import chart, environments, machine, measure, open_report, report
 from .load import INSTALL_HINT, Generator, require_wrk
-from .registry import DEFAULT_PEERS, PEERS
+from .peer import Peer
+from .registry import PEERS, peers_for
 from .server import running
-from .workloads import WORKLOADS
+from .workloads import DEFAULT, NAMES, Workload, workload
 
 ROOT = Path(__file__).resolve().parents[2]
 
 
-def _names(table: dict[str, Any]) -> Any:
+def _names(table: Collection[str]) -> Any:
     def parse(text: str) -> list[str]:
         names = text.split(",")
         for name in names:
@@ -38,11 +40,15 @@ def parse_arguments(argv: list[str] | None = None) -> argparse.Namespace:
     add(
         "--peers",
         type=_names(PEERS),
-        default=list(DEFAULT_PEERS),
-        help=f"comma-separated: {', '.join(PEERS)}",
+        help=f"comma-separated, default: those that a workload is judged by; of: {', '.join(PEERS)}",
     )
-    add("--workloads", type=_names(WORKLOADS), default=list(WORKLOADS), help="comma-separated; default: all")
-    add("--connections", default="1,128,512", help="open connections, comma-separated (default: %(default)s)")
+    add(
+        "--workloads",
+        type=_names(NAMES),
+        default=list(DEFAULT),
+        help=f"comma-separated (default: {','.join(DEFAULT)}), of: {', '.join(NAMES)}",
+    )
+    add("--connections", help="open connections, comma-separated; default: the workload's own")
     add(
         "--rounds", type=int, default=3, help="passes over all servers in random order (default: %(default)s)"
     )
@@ -60,6 +66,16 @@ def parse_arguments(argv: list[str] | None = None) -> argparse.Namespace:
         default=2,
         help="how often a disturbed cell is run again (default: %(default)s)",
     )
+    add(
+        "--threads", type=int, default=1, help="of numeric libraries in every peer, 0 = the peer's own choice"
+    )
+    add(
+        "--open-loads",
+        default="0.5",
+        help="shares of a peer's own closed-loop rate to send in an open loop, comma-separated; 0 = none",
+    )
+    add("--open-seconds", type=float, default=5.0, help="length of an open-loop run (default: %(default)s)")
+    add("--gpt-layers", type=int, help="fewer than 12 to try the workload gpt out")
     add("--seed", type=int, default=0, help="of the order of the servers")
     add("--python38", help="a Python 3.8 for bentoml-0.13; default: looked for")
     add("--cache", type=Path, default=ROOT / ".cache" / "bench", help="where environments are kept")
@@ -76,7 +92,7 @@ def started_canary(seconds: int, directory: Path) -> Iterator[measure.Canary | N
         raise SystemExit(
             f"nginx, which shows how fast this machine is, was not found. {INSTALL_HINT} Or: --canary 0"
         )
-    work = WORKLOADS["lr"]
+    work = workload("lr")
     with running(PEERS["nginx"], work, Path("python"), directory / "canary", 1) as server:
         target = (server.url, work.content_type)
         yield measure.Canary(
@@ -84,25 +100,34 @@ def started_canary(seconds: int, directory: Path) -> Iterator[measure.Canary | N
         )
 
 
-def write_results(
-    output: Path, record: dict[str, Any], table: list[report.Row], titles: dict[str, str]
-) -> None:
-    output.parent.mkdir(parents=True, exist_ok=True)
+def caption_of(record: dict[str, Any]) -> str:
     host = record["machine"]
-    caption = (
-        f"{host['cpu']}, {host['cores']} cores, {record['date'][:10]}, median of {record['rounds']} rounds"
-    )
+    return f"{host['cpu']}, {host['cores']} cores, {record['date'][:10]}, median of {record['rounds']} rounds"
+
+
+def write_results(output: Path, record: dict[str, Any], picture: str, tables: str) -> None:
+    """The JSON and its .svg and .md neighbours."""
+    output.parent.mkdir(parents=True, exist_ok=True)
     output.write_text(json.dumps(record, indent=1) + "\n")
-    output.with_suffix(".svg").write_text(chart.draw(table, titles, caption))
-    output.with_suffix(".md").write_text(f"{caption}\n\n{report.as_markdown(table, titles)}\n")
+    output.with_suffix(".svg").write_text(picture)
+    output.with_suffix(".md").write_text(f"{caption_of(record)}\n\n{tables}\n")
+
+
+def _environments(work: Workload, options: argparse.Namespace) -> list[tuple[Peer, Path]]:
+    return [
+        (peer, environments.ensure(peer, work.name, options.cache, options.python38))
+        for peer in peers_for(work, options.peers)
+    ]
 
 
 def main(argv: list[str] | None = None) -> None:
     options = parse_arguments(argv)
     require_wrk()
-    peers = [
-        (PEERS[n], environments.ensure(PEERS[n], options.cache, options.python38)) for n in options.peers
-    ]
+    if options.gpt_layers:
+        os.environ["BENCH_GPT_LAYERS"] = str(options.gpt_layers)
+    workloads = [workload(name) for name in options.workloads]
+    peers = {work.name: _environments(work, options) for work in workloads}
+    everyone = {peer.name: (peer, python) for pairs in peers.values() for peer, python in pairs}
     started = datetime.datetime.now(datetime.timezone.utc)
     record: dict[str, Any] = {
         "date": started.isoformat(timespec="seconds"),
@@ -111,9 +136,10 @@ def main(argv: list[str] | None = None) -> None:
         "seconds": options.seconds,
         "warm_s": options.warm,
         "peers": {
-            p.name: {"title": p.title, "version": environments.version(p, python)} for p, python in peers
+            name: {"title": peer.title, "version": environments.version(peer, python)}
+            for name, (peer, python) in everyone.items()
         },
-        "workloads": {name: WORKLOADS[name].title for name in options.workloads},
+        "workloads": {work.name: work.title for work in workloads},
         "cells": [],
     }
     output = options.output or options.cache / "results" / f"{started:%Y%m%d-%H%M%S}.json"
@@ -123,23 +149,29 @@ def main(argv: list[str] | None = None) -> None:
     ):
         plan = measure.Plan(
             peers=peers,
-            workloads=[WORKLOADS[name] for name in options.workloads],
-            connections=tuple(int(c) for c in options.connections.split(",")),
+            workloads=workloads,
+            connections=tuple(map(int, options.connections.split(","))) if options.connections else None,
             rounds=options.rounds,
             seconds=options.seconds,
             warm_s=options.warm,
-            canary_s=options.canary,
             repeats=options.repeats,
             directory=Path(name),
             seed=options.seed,
+            threads=options.threads,
+            open_loads=tuple(load for load in map(float, options.open_loads.split(",")) if load),
+            open_seconds=options.open_seconds,
         )
         for cell in measure.run(plan, canary):
             record["cells"].append(cell)
             print(report.one_line(cell), flush=True)
     table = report.rows(record["cells"])
-    titles = {peer.name: peer.title for peer, _ in peers}
-    print(f"\n{report.as_markdown(table, titles)}\n")
-    write_results(output, record, table, titles)
+    titles = {name: peer.title for name, (peer, _) in everyone.items()}
+    tables = report.as_markdown(table, titles)
+    open_rows = open_report.rows(record["cells"])
+    if open_rows:
+        tables += f"\n\n{open_report.as_markdown(open_rows, titles)}"
+    print(f"\n{tables}\n")
+    write_results(output, record, chart.draw(table, titles, caption_of(record)), tables)
     print(f"written: {output} and its .svg and .md neighbours")
 
 

@@ -10,7 +10,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from .registry import Peer
+from .peer import Peer
 
 
 def find_old_python(given: str | None) -> str:
@@ -30,24 +30,25 @@ def find_old_python(given: str | None) -> str:
     )
 
 
-def ensure(peer: Peer, cache: Path, python38: str | None) -> Path:
-    """The interpreter of `peer`'s environment, which is made if it does not exist yet."""
-    if not peer.requirements:
+def ensure(peer: Peer, workload: str, cache: Path, python38: str | None) -> Path:
+    """The interpreter of `peer`'s environment for a workload, which is made if it does not exist yet."""
+    requirements = peer.requirements_for(workload)
+    if not requirements:
         return Path(sys.executable)
     base = find_old_python(python38) if peer.old_python else sys.executable
-    digest = hashlib.sha256(json.dumps([base, peer.requirements]).encode()).hexdigest()[:8]
+    digest = hashlib.sha256(json.dumps([base, requirements]).encode()).hexdigest()[:8]
     folder = cache / "envs" / f"{peer.name.removesuffix('-tuned')}-{digest}"
     python = folder / "bin" / "python"
     ready = folder / ".ready"
     if ready.exists():
         return python
-    print(f"making the environment of {peer.name}: {', '.join(peer.requirements)}", flush=True)
+    print(f"making the environment of {peer.name}: {', '.join(requirements)}", flush=True)
     shutil.rmtree(folder, ignore_errors=True)
     subprocess.run([base, "-m", "venv", str(folder)], check=True)
     pip = [str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--prefer-binary"]
     quiet = {**os.environ, "PIP_DISABLE_PIP_VERSION_CHECK": "1"}
     subprocess.run([*pip, "--upgrade", "pip"], check=True, env=quiet, stderr=subprocess.DEVNULL)
-    subprocess.run([*pip, *peer.requirements], check=True, env=quiet)
+    subprocess.run([*pip, *requirements], check=True, env=quiet)
     ready.touch()
     return python
 

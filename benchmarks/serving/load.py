@@ -114,7 +114,7 @@ class Generator:
             environment["BENCH_EXPECTED"] = str(self.answer)
             if self.is_fragment:
                 environment["BENCH_FRAGMENT"] = "1"
-        command = [require_wrk(), "-t1", f"-c{connections}", f"-d{seconds}s", "--timeout=30s", "--latency"]
+        command = [require_wrk(), "-t1", f"-c{connections}", f"-d{seconds}s", "--timeout=120s", "--latency"]
         run = subprocess.run(
             [*command, "-s", str(self.script), self.url],
             capture_output=True,

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from .load import Generator
+from . import open_loop
+from .load import Generator, LoadResult
+from .loops import run_loop
 from .machine import steal_ticks
-from .registry import Peer
+from .peer import Peer
 from .server import RunningPeer, running
+from .wire import Target
 from .workloads import Workload
 
 CANARY_TOLERANCE = 0.15
@@ -24,20 +27,32 @@ class Plan:
     """What to run.
 
     Attributes:
+        peers: by workload name, each with the interpreter of its environment.
+        connections: None takes each workload's own.
         seconds: of each measured load; `warm_s` of each load before it, whose answers are all read.
         repeats: how often a cell is run again when the machine was disturbed.
+        threads: of the numeric libraries in every peer, 0 leaves it to them.
+        open_loads: shares of the closed loop's rate at which the open loop is run after it.
     """
 
-    peers: Sequence[tuple[Peer, Path]]
     workloads: Sequence[Workload]
-    connections: tuple[int, ...]
+    peers: Mapping[str, Sequence[tuple[Peer, Path]]]
+    connections: tuple[int, ...] | None
     rounds: int
     seconds: int
     warm_s: int
-    canary_s: int
     repeats: int
     directory: Path
     seed: int = 0
+    threads: int = 1
+    open_loads: tuple[float, ...] = ()
+    open_seconds: float = 5.0
+
+    def connections_of(self, workload: Workload) -> tuple[int, ...]:
+        return self.connections or workload.connections
+
+    def seconds_of(self, workload: Workload) -> int:
+        return max(self.seconds, workload.least_seconds)
 
 
 @dataclass
@@ -52,12 +67,26 @@ class Canary:
         return self.generator.run(CANARY_CONNECTIONS, self.seconds, read_answers=False).rate
 
 
+@dataclass
+class Quiet:
+    """What the machine did during a load."""
+
+    before: float = 0.0
+    after: float = 0.0
+    steal: float = 0.0
+
+    @property
+    def is_quiet(self) -> bool:
+        moved = abs(self.after - self.before) / self.before if self.before else 0.0
+        return moved <= CANARY_TOLERANCE and self.steal <= STEAL_LIMIT
+
+
 def run(plan: Plan, canary: Canary | None) -> Iterator[dict[str, Any]]:
     """Yields one record per cell as soon as it is measured."""
     order = random.Random(plan.seed)
     for number in range(1, plan.rounds + 1):
         for workload in plan.workloads:
-            peers = list(plan.peers)
+            peers = list(plan.peers[workload.name])
             order.shuffle(peers)
             for peer, python in peers:
                 for record in _run_peer(plan, peer, python, workload, canary):
@@ -67,40 +96,83 @@ def run(plan: Plan, canary: Canary | None) -> Iterator[dict[str, Any]]:
 def _run_peer(
     plan: Plan, peer: Peer, python: Path, workload: Workload, canary: Canary | None
 ) -> Iterator[dict[str, Any]]:
-    groups = [(c,) for c in plan.connections] if peer.per_connections else [plan.connections]
-    for group in groups:
-        directory = Path(plan.directory, f"{peer.name}-{workload.name}-{random.randrange(10**9)}")
-        with running(peer, workload, python, directory, max(group)) as server:
-            answer = server.check_answers()
-            body = peer.body(workload.body)
-            generator = Generator.prepare(
+    directory = Path(plan.directory, f"{peer.name}-{workload.name}-{random.randrange(10**9)}")
+    counts = plan.connections_of(workload)
+    if peer.is_loop:
+        for clients in counts:
+            seconds = plan.seconds_of(workload)
+            cell = run_loop(
+                peer,
+                workload,
+                python,
                 directory,
-                (server.url, workload.content_type),
-                body,
-                peer.fragment or answer,
-                is_fragment=peer.fragment is not None,
+                clients=clients,
+                seconds=seconds,
+                warm_s=plan.warm_s,
+                threads=plan.threads,
             )
-            for connections in group:
-                yield {"connections": connections, **_cell(plan, server, generator, connections, canary)}
+            yield {"connections": clients, **cell}
+        return
+    for group in [(c,) for c in counts] if peer.per_connections else [counts]:
+        with running(peer, workload, python, directory, max(group), plan.threads) as server:
+            yield from _cells(plan, server, directory, group, canary)
+
+
+def _cells(
+    plan: Plan, server: RunningPeer, directory: Path, counts: Sequence[int], canary: Canary | None
+) -> Iterator[dict[str, Any]]:
+    peer = server.peer
+    own_answer = server.check_answers()
+    answer = peer.fragment or own_answer
+    body = peer.body(server.workload.body)
+    is_fragment = peer.fragment is not None
+    url = (server.url, server.content_type)
+    generator = Generator.prepare(directory, url, body, answer, is_fragment=is_fragment)
+    target = Target(
+        "127.0.0.1", server.port, server.path, server.content_type, body, answer, is_fragment=is_fragment
+    )
+    for connections in counts:
+        cell = _cell(plan, server, generator, connections, canary)
+        cell["open_loop"] = [
+            {"load": load, **asdict(open_loop.run(target, max(1.0, load * cell["rate"]), seconds, arrivals))}
+            for seconds in [max(plan.open_seconds, server.workload.least_seconds)]
+            for load in plan.open_loads
+            for arrivals in (open_loop.POISSON, open_loop.CONSTANT)
+        ]
+        yield {"connections": connections, **cell}
 
 
 def _cell(
     plan: Plan, server: RunningPeer, generator: Generator, connections: int, canary: Canary | None
 ) -> dict[str, Any]:
     warm = generator.run(connections, plan.warm_s, read_answers=True)
+    seconds = plan.seconds_of(server.workload)
     for attempt in range(1, plan.repeats + 2):
-        before = canary.rate() if canary else 0.0
+        quiet = Quiet(before=canary.rate() if canary else 0.0)
         stolen, ticks = steal_ticks()
         cpu = server.tree_cpu_s()
-        result = generator.run(connections, plan.seconds, read_answers=False)
+        result = generator.run(connections, seconds, read_answers=False)
         cpu = server.tree_cpu_s() - cpu
         stolen_now, ticks_now = steal_ticks()
-        after = canary.rate() if canary else 0.0
-        steal = (stolen_now - stolen) / max(1, ticks_now - ticks)
-        moved = abs(after - before) / before if before else 0.0
-        quiet = moved <= CANARY_TOLERANCE and steal <= STEAL_LIMIT
-        if quiet or attempt > plan.repeats:
+        quiet.steal = (stolen_now - stolen) / max(1, ticks_now - ticks)
+        quiet.after = canary.rate() if canary else 0.0
+        if quiet.is_quiet or attempt > plan.repeats:
             break
+    return {
+        **_numbers(result),
+        "faults_while_reading_answers": warm.faults,
+        "answers_read": warm.requests,
+        "cpu_us_per_request": round(cpu / max(1, result.requests) * 1e6, 1),
+        "rss_mib": round(server.tree_rss_mib(), 1),
+        "canary_before": round(quiet.before),
+        "canary_after": round(quiet.after),
+        "steal": round(quiet.steal, 4),
+        "quiet": quiet.is_quiet,
+        "attempts": attempt,
+    }
+
+
+def _numbers(result: LoadResult) -> dict[str, Any]:
     return {
         "rate": round(result.rate, 1),
         "p50_us": result.p50_us,
@@ -110,13 +182,4 @@ def _cell(
         "requests": result.requests,
         "bytes": result.bytes,
         "faults": result.faults,
-        "faults_while_reading_answers": warm.faults,
-        "answers_read": warm.requests,
-        "cpu_us_per_request": round(cpu / max(1, result.requests) * 1e6, 1),
-        "rss_mib": round(server.tree_rss_mib(), 1),
-        "canary_before": round(before),
-        "canary_after": round(after),
-        "steal": round(steal, 4),
-        "quiet": quiet,
-        "attempts": attempt,
     }

@@ -13,10 +13,11 @@ import subprocess
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import psutil
 
-from .registry import PEERS_DIR, Peer, Start
+from .peer import PEERS_DIR, Peer, Start
 from .workloads import Workload
 
 READY_WITHIN_S = 90.0
@@ -30,7 +31,13 @@ def free_port() -> int:
         return port
 
 
-def ask(port: int, path: str, body: bytes, content_type: str, timeout_s: float = 30.0) -> tuple[int, bytes]:
+def base_environment(threads: int) -> dict[str, str]:
+    """Variables of every peer; `threads` of the numeric libraries each, 0 leaves that to the peer."""
+    counts = {} if not threads else {"OMP_NUM_THREADS": str(threads), "OPENBLAS_NUM_THREADS": str(threads)}
+    return {**os.environ, **counts, "PYTHONPATH": str(PEERS_DIR)}
+
+
+def ask(port: int, path: str, body: bytes, content_type: str, timeout_s: float = 120.0) -> tuple[int, bytes]:
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=timeout_s)
     try:
         connection.request("POST", path, body, {"Content-Type": content_type})
@@ -54,12 +61,16 @@ class RunningPeer:
         self.log = log
 
     @property
+    def content_type(self) -> str:
+        return self.peer.content_type or self.workload.content_type
+
+    @property
     def url(self) -> str:
         return f"http://127.0.0.1:{self.port}{self.path}"
 
     def ask(self, body: bytes) -> bytes:
         """Raises `SystemExit` with the server's last lines when the answer is not 200."""
-        status, answer = ask(self.port, self.path, self.peer.body(body), self.workload.content_type)
+        status, answer = ask(self.port, self.path, self.peer.body(body), self.content_type)
         if status != 200:
             raise SystemExit(f"{self.peer.name} answered {status}: {answer[:300]!r}\n{self.last_lines()}")
         return answer
@@ -74,23 +85,31 @@ class RunningPeer:
             if self.process.poll() is not None:
                 raise SystemExit(f"{self.peer.name} ended at its start:\n{self.last_lines()}")
             with contextlib.suppress(OSError, http.client.HTTPException):
-                if ask(self.port, self.path, body, self.workload.content_type)[0] == 200:
+                if ask(self.port, self.path, body, self.content_type)[0] == 200:
                     return
             time.sleep(0.1)
         raise SystemExit(f"{self.peer.name} was not ready after {READY_WITHIN_S:.0f} s:\n{self.last_lines()}")
 
-    def check_answers(self, copies: int = 12) -> bytes:
+    def check_answers(self) -> bytes:
         """Ask different questions at once and compare each answer; returns the body of the load's answer."""
         for body, _ in self.workload.checks:  # alone first: 0.13 refuses a burst before it has learned
             self.ask(body)
-        questions = [*self.workload.checks] * copies if self.peer.answers else []
+        questions = [*self.workload.checks] * self.workload.copies if self.peer.answers else []
         with concurrent.futures.ThreadPoolExecutor(32) as pool:
             answers = list(pool.map(lambda question: self.ask(question[0]), questions))
         for (body, expected), answer in zip(questions, answers, strict=True):
-            got = self.peer.value(json.loads(answer))
+            got = self._value(answer)
             if got != expected:
-                raise SystemExit(f"{self.peer.name} answered {body!r} with {got!r} instead of {expected!r}.")
+                raise SystemExit(
+                    f"{self.peer.name} answered {body[:200]!r} with {str(got)[:200]} "
+                    f"instead of {str(expected)[:200]}."
+                )
         return self.ask(self.workload.body)
+
+    def _value(self, answer: bytes) -> Any:
+        if self.peer.value is None:
+            return self.workload.answer_in(answer)
+        return self.peer.value(json.loads(answer))
 
     def _tree(self) -> list[psutil.Process]:
         with contextlib.suppress(psutil.NoSuchProcess):
@@ -128,18 +147,16 @@ class RunningPeer:
 
 @contextlib.contextmanager
 def running(
-    peer: Peer, workload: Workload, python: Path, directory: Path, connections: int
+    peer: Peer, workload: Workload, python: Path, directory: Path, connections: int, threads: int = 1
 ) -> Iterator[RunningPeer]:
-    """Start `peer` on a free port, wait until it answers, and stop it in the end."""
+    """Start `peer` on a free port, wait until it answers, and stop it in the end.
+
+    Args:
+        threads: see `base_environment`.
+    """
     directory.mkdir(parents=True, exist_ok=True)
     start = Start(python, workload.name, free_port(), directory, connections)
-    environment = {
-        **os.environ,
-        "OMP_NUM_THREADS": "1",
-        "OPENBLAS_NUM_THREADS": "1",
-        "PYTHONPATH": str(PEERS_DIR),
-        **peer.environment(start),
-    }
+    environment = {**base_environment(threads), **peer.environment(start)}
     log = directory / "server.log"
     with log.open("wb") as output:
         if peer.settings is not None:
