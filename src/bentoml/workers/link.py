@@ -29,7 +29,6 @@ class WorkerLink(asyncio.Protocol):
         busy: the batch on its main thread, None when that is idle.
         batches: every batch it holds, by id.
         last_beat: monotonic time of its last sign of life.
-        has_answered: whether a batch ever came back from it.
 
     Args:
         on_message: called with (kind, frame) for everything that is no answer.
@@ -46,7 +45,6 @@ class WorkerLink(asyncio.Protocol):
         self.busy: Any = None
         self.batches: dict[int, Any] = {}
         self.last_beat = monotonic()
-        self.has_answered = False
         self.kill = kill
         self._consumer = consumer
         self._on_message = on_message
@@ -69,14 +67,11 @@ class WorkerLink(asyncio.Protocol):
         self._on_lost()
 
     def _frame(self, frame: bytes) -> None:
+        self.last_beat = monotonic()  # any frame counts: a call that keeps the GIL stops the beats too
         kind = kind_of(frame)
         if kind == REPLY:
-            self.has_answered = True
-            self.last_beat = monotonic()  # a call that never gives the GIL away stops the beats too
             self._consumer.batch_done(self, unpack_answers(frame))
-        elif kind == BEAT:
-            self.last_beat = monotonic()
-        else:
+        elif kind != BEAT:
             self._on_message(kind, frame)
 
     def load_of(self, api: int) -> int:
