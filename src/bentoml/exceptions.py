@@ -10,6 +10,7 @@
     ├── MissingDependencyException the owner of the environment
     ├── BentoMLConfigException     the operator
     ├── ArtifactLoadingException, BundleCorrupted   the owner of the bundle
+    ├── UntrustedBundle            the operator, whose settings refuse the bundle
     ├── FailedPrecondition, LockUnavailable, Unauthenticated, PermissionDenied
     └── Overloaded, DeadlineExceeded, WorkerLost    the server, seen by the client
 
@@ -105,6 +106,13 @@ class ArtifactLoadingException(BentoMLException):
 
 class BundleCorrupted(BentoMLException):
     """A saved bundle differs from its manifest, or lacks a file it must have."""
+
+
+class UntrustedBundle(BentoMLException):
+    """The trust settings refuse a bundle: no key of theirs signed it, or an artifact may do too much."""
+
+    http_status = 403
+    grpc_code = 7
 
 
 class CLIException(BentoMLException):

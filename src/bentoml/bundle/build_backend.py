@@ -117,6 +117,10 @@ class _Wheel:
         for path in sorted(inner):
             self._add_file(prefix + path)
         self._add_text(prefix + "bundle-manifest.json", _manifest_text(inner))
+        signature = os.path.join(ROOT, "bundle-signature.json")
+        if os.path.isfile(signature) and not os.path.islink(signature):
+            with open(signature, encoding="utf-8") as file:
+                self._add_text(prefix + "bundle-signature.json", file.read())
         for member, text in _metadata_members(self.project).items():
             self._add_text(member, text)
         record = _dist_info(self.project) + "/RECORD"

@@ -15,7 +15,7 @@ def run(arguments: dict[str, Any]) -> None:
     """Import `arguments["bundle"]` and write the outcome to the file `arguments["result"]`."""
     outcome: dict[str, Any] = {"ok": True, "missing": [], "importer": "", "error": ""}
     try:
-        loaded = load_bundle(arguments["bundle"], verify=False)
+        loaded = load_bundle(arguments["bundle"], verify=False, is_own=True)
         with loaded.modules.active():
             missing = [name for name in arguments["pickled"] if not _exists(name)]
         if missing:

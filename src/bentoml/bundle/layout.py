@@ -11,6 +11,7 @@ from pathlib import Path
 
 CONFIG_FILE = "bentoml.yml"
 MANIFEST_FILE = "bundle-manifest.json"
+SIGNATURE_FILE = "bundle-signature.json"
 BUNDLED_DEPENDENCIES = "bundled_pip_dependencies"
 ARTIFACTS = "artifacts"
 STATIC_CONTENT = "web_static_content"

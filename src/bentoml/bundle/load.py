@@ -21,6 +21,7 @@ from .descriptor import BundleDescriptor, read_descriptor
 from .layout import CONFIG_FILE, MANIFEST_FILE, BundleLayout
 from .manifest import Manifest, verify_manifest
 from .modules import BundleModules
+from .trust.policy import OPEN, current_policy
 
 if TYPE_CHECKING:
     from bentoml.service import BentoService
@@ -52,6 +53,7 @@ def load_from_dir(path: str | Path, *, verify: bool = True) -> BentoService:
     Raises:
         BentoMLException: no bundle there.
         BundleCorrupted: a file differs from the manifest, or `bentoml.yml` is malformed.
+        UntrustedBundle: the trust settings do not accept it.
         BentoMLConfigException: written by another major version of this library.
     """
     loaded = load_bundle(path, verify=verify)
@@ -100,11 +102,19 @@ def materialise(path: str | Path) -> Path:
     return local.parent if is_inner_folder and (local.parent / CONFIG_FILE).is_file() else local
 
 
-def load_bundle(path: str | Path, *, verify: bool = True) -> LoadedBundle:
-    """Check and import a bundle; the same content in the same place is imported once."""
+def load_bundle(path: str | Path, *, verify: bool = True, is_own: bool = False) -> LoadedBundle:
+    """Check and import a bundle; the same content in the same place is imported once.
+
+    Args:
+        verify: see `load_from_dir`. Where the settings require a signature, the files are always compared.
+        is_own: this process tree is just saving it, so that nobody can have signed it yet.
+    """
+    policy = OPEN if is_own else current_policy()
     root = materialise(path)
-    manifest = verify_manifest(root) if verify and root.is_dir() else None
+    must_verify = (verify or policy.keys is not None) and root.is_dir()
+    manifest = verify_manifest(root) if must_verify else None
     descriptor = read_descriptor(root)
+    policy.check_signature(root, manifest, descriptor)
     key = (str(root.resolve()), _content_key(root, manifest))
     loaded = _loaded.get(key)
     if loaded is None:

@@ -1,7 +1,8 @@
 """A digest for every file of a bundle, checked before anything of the bundle is executed.
 
 `bundle-manifest.json` finds damage and careless edits: a changed, missing, added or linked file is
-named. It is not a signature: somebody who may rewrite every file may rewrite the manifest too.
+named. It is not a signature: somebody who may rewrite every file may rewrite the manifest too (see
+`trust.signature` for one).
 Bundles of the 0.13 line have none and are accepted; a bundle of this line without one is refused.
 
 Byte code (`__pycache__`) is not listed, because the loader neither reads nor writes it.
@@ -21,7 +22,7 @@ from typing import Any
 
 from bentoml.exceptions import BundleCorrupted
 
-from .layout import CONFIG_FILE, MANIFEST_FILE
+from .layout import CONFIG_FILE, MANIFEST_FILE, SIGNATURE_FILE
 from .yaml_text import read_yaml
 
 logger = logging.getLogger("bentoml.bundle")
@@ -185,7 +186,7 @@ def file_sha256(path: str | Path) -> str:
 
 
 def _iter_files(root: Path, prefix: str = "") -> Iterator[tuple[str, os.DirEntry[str]]]:
-    """Regular files below `root` with `/`-separated names, without the manifest and byte code."""
+    """Regular files below `root` with `/`-separated names, without manifest, signature and byte code."""
     with os.scandir(root) as entries:
         ordered = sorted(entries, key=lambda e: e.name)
     for entry in ordered:
@@ -197,7 +198,7 @@ def _iter_files(root: Path, prefix: str = "") -> Iterator[tuple[str, os.DirEntry
             yield from _iter_files(Path(entry.path), name + "/")
         elif not stat.S_ISREG(mode):
             raise BundleCorrupted(f"'{name}' in the bundle is neither a file nor a directory")
-        elif name != MANIFEST_FILE and not _is_byte_code(root, entry.name):
+        elif name not in (MANIFEST_FILE, SIGNATURE_FILE) and not _is_byte_code(root, entry.name):
             yield name, entry
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from .command import Command
-from .options import bento_argument, bento_epilog, locate
+from .options import bento_argument, bento_epilog, locate, verify_key_option
 
 
 def command(bundle: Path | None = None) -> click.Command:
@@ -20,6 +20,7 @@ def command(bundle: Path | None = None) -> click.Command:
         context_settings={"ignore_unknown_options": True, "allow_extra_args": True},
     )
     @bento_argument(bundle)
+    @verify_key_option
     @click.argument("api_name")
     @click.argument("check_args", nargs=-1, type=click.UNPROCESSED)
     def check_batching(api_name: str, check_args: tuple[str, ...], bento: str | None = None) -> None:

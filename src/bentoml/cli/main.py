@@ -14,6 +14,7 @@ _COMMANDS = {
     "get": Entry("bentoml.cli.get", "Show a saved bundle, or all bundles of a name."),
     "info": Entry("bentoml.cli.info", "Print the metadata of a bundle."),
     "install-completion": Entry("bentoml.cli.install_completion", "Install shell command completion."),
+    "keygen": Entry("bentoml.cli.keygen", "Make a pair of keys to sign bundles with."),
     "list": Entry("bentoml.cli.list", "List saved bundles."),
     "open-api-spec": Entry("bentoml.cli.open_api_spec", "Print the OpenAPI document of a bundle."),
     "repair": Entry("bentoml.cli.repair", "Rebuild the repository's index from the saved bundles."),
@@ -21,6 +22,7 @@ _COMMANDS = {
     "run": Entry("bentoml.cli.run", "Run an API on data from the command line."),
     "serve": Entry("bentoml.cli.serve", "Serve a bundle over HTTP."),
     "serve-gunicorn": Entry("bentoml.cli.serve_gunicorn", "Serve a bundle over HTTP (0.13's name)."),
+    "sign": Entry("bentoml.cli.sign", "Sign a saved bundle with a private key."),
 }
 
 commandline_interface = LazyGroup(

@@ -7,12 +7,13 @@ from pathlib import Path
 import click
 
 from .command import Command
-from .options import bento_argument, bento_epilog, locate, yatai_url_option
+from .options import bento_argument, bento_epilog, locate, verify_key_option, yatai_url_option
 
 
 def command(bundle: Path | None = None) -> click.Command:
     @click.command("open-api-spec", cls=Command, epilog=bento_epilog(bundle), prints_data=True)
     @bento_argument(bundle)
+    @verify_key_option
     @yatai_url_option
     def open_api_spec(yatai_url: str | None, bento: str | None = None) -> None:
         """Load a bundle and print the OpenAPI document of its service as JSON."""

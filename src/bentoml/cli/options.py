@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
@@ -39,6 +40,38 @@ def yatai_url_option(function: F) -> F:
 
 def labels_option(function: F) -> F:
     return click.option("--labels", help=LABELS_HELP)(function)
+
+
+def verify_key_option(function: F) -> F:
+    """`--verify-key`: from here on, in this process and its children, only signed bundles are accepted."""
+
+    def require(ctx: click.Context, _param: click.Parameter, value: tuple[str, ...]) -> None:
+        if value:
+            put_in_environment(ctx, "BENTOML_TRUST_VERIFY_KEYS", ",".join(value))
+
+    return click.option(
+        "--verify-key",
+        multiple=True,
+        metavar="KEY",
+        expose_value=False,
+        callback=require,
+        help="Accept only a bundle that this public key signed (a file, a directory of *.pub files, or "
+        "ed25519:...).  [env var: BENTOML_TRUST_VERIFY_KEYS]",
+    )(function)
+
+
+def put_in_environment(ctx: click.Context, name: str, value: str) -> None:
+    """Set a variable for the running command and the processes it starts."""
+    before = os.environ.get(name)
+    os.environ[name] = value
+
+    def restore() -> None:
+        if before is None:
+            os.environ.pop(name, None)
+        else:
+            os.environ[name] = before
+
+    ctx.find_root().call_on_close(restore)
 
 
 def output_option(default: str | None, *choices: str) -> Decorator[Any]:

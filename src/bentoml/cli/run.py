@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from .command import Command
-from .options import bento_argument, bento_epilog, locate
+from .options import bento_argument, bento_epilog, locate, verify_key_option
 from .run_options import is_offline, offline_options
 
 
@@ -23,6 +23,7 @@ def command(bundle: Path | None = None) -> click.Command:
     @bento_argument(bundle)
     @click.argument("api_name")
     @click.argument("run_args", nargs=-1, type=click.UNPROCESSED)
+    @verify_key_option
     @offline_options
     def run(api_name: str, run_args: tuple[str, ...], bento: str | None = None, **offline: Any) -> None:
         """Run the API named API_NAME of a bundle on data from the command line.

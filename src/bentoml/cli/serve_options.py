@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from .command import log_settings
-from .options import Decorator, add_options, yatai_url_option
+from .options import Decorator, add_options, verify_key_option, yatai_url_option
 
 logger = logging.getLogger("bentoml.cli")
 
@@ -75,6 +75,7 @@ serve_options: Decorator[Any] = add_options(
         type=click.FloatRange(min=0),
         help="Seconds for running requests to finish when the server is stopped.  [default: 30]",
     ),
+    verify_key_option,
     _batching,
     click.option("--prefix", help="URL path that a reverse proxy puts in front, such as /models/iris."),
     click.option(

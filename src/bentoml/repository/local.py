@@ -82,18 +82,22 @@ class LocalRepository:
         Raises:
             AlreadyExists: the name and version are taken.
             BundleCorrupted: the bundle differs from its manifest; nothing of it was executed.
+            UntrustedBundle: the settings ask for a signature that it does not have.
         """
         from bentoml.bundle.descriptor import read_descriptor  # noqa: PLC0415 - loads the YAML reader
+        from bentoml.bundle.trust.policy import require_signature  # noqa: PLC0415
 
         source = Path(path)
         checked = validate_labels(labels)
         with _explained(f"Reading the bundle in '{source}'"):
             descriptor = read_descriptor(source)
+            require_signature(source)
 
         def copy(target: Path) -> None:
             digests = durable.copy_tree(source, target)
             durable.sync_tree(target)
             durable.verify_tree(target, digests)
+            require_signature(target)
 
         return self._add(Tag(descriptor.name, descriptor.version), copy, checked)
 

@@ -11,8 +11,8 @@ import sys
 import tempfile
 from pathlib import Path
 
-from bentoml.bundle.descriptor import BundleDescriptor, read_descriptor
-from bentoml.bundle.manifest import verify_manifest
+from bentoml.bundle.descriptor import BundleDescriptor
+from bentoml.bundle.trust.policy import check_bundle
 from bentoml.exceptions import BentoMLException
 from bentoml.observability.logs import configure
 from bentoml.observability.metrics import worker_metrics_env
@@ -41,8 +41,7 @@ def serve(path: Path, settings: Settings, *, reload: bool = False) -> None:
         BentoMLException: the bundle, the port or the service is not usable; nothing is left running.
     """
     configure(settings, background=True)
-    verify_manifest(path)
-    descriptor = read_descriptor(path)
+    descriptor = check_bundle(path)
     if not descriptor.apis:
         raise BentoMLException(f"{descriptor.tag} has no API to serve; decorate a method with @bentoml.api")
     sock = bind(settings.server.host, settings.server.port, settings.server.backlog)

@@ -11,6 +11,7 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 from .options import option
 from .paths import home
 from .server_groups import LimitSettings, ServerSettings
+from .trust import TrustSettings
 from .values import Group, Level, LocalPath, Words
 
 DEFAULT_IMAGE_EXTENSIONS = (".jpg", ".png", ".jpeg", ".tiff", ".webp", ".bmp")
@@ -205,6 +206,7 @@ class Settings(BaseSettings):
     tracing: TracingSettings = TracingSettings()
     adapters: AdapterSettings = AdapterSettings()
     bundle: BundleSettings = BundleSettings()
+    trust: TrustSettings = TrustSettings()
     yatai: YataiSettings = YataiSettings()
 
     @property
