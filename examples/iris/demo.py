@@ -3,6 +3,7 @@
 In a terminal the server stays up until Ctrl-C; otherwise it is stopped as soon as it has answered.
 """
 
+import contextlib
 import signal
 import socket
 import subprocess
@@ -46,8 +47,14 @@ def wait_until_ready(address, server):
     raise SystemExit(f"The server was not ready after {READY_WITHIN_S} s.")
 
 
-def stop(server):
-    """Ask the server to finish what it has and end; returns its exit code."""
+def stop(server, asked=False):
+    """Ask the server to finish what it has and end; returns its exit code.
+
+    `asked`: the terminal sent Ctrl-C to the server as well, and a second signal would cut it short.
+    """
+    if asked:
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            return server.wait(STOP_WITHIN_S)
     if server.poll() is None:
         server.send_signal(signal.SIGTERM if sys.platform != "win32" else signal.CTRL_BREAK_EVENT)
     try:
@@ -65,6 +72,7 @@ def main():
     address = f"http://127.0.0.1:{port}"
     print(f"\n2. Serve it: bentoml serve IrisClassifier:latest --port {port}", flush=True)
     server = subprocess.Popen([sys.executable, "-m", "bentoml", "serve", bundle, "--port", str(port)])
+    interrupted = False
     try:
         wait_until_ready(address, server)
         print("\n3. Send requests", flush=True)
@@ -74,9 +82,10 @@ def main():
             print("Press Ctrl-C to stop.", flush=True)
             server.wait()
     except KeyboardInterrupt:
+        interrupted = True
         print("\nStopping", flush=True)
     finally:
-        code = stop(server)
+        code = stop(server, asked=interrupted)
     print("The server has stopped cleanly." if code == 0 else f"The server ended with exit code {code}.")
     return code
 

@@ -113,4 +113,4 @@ def start_server(path: Path, options: dict[str, Any], *, reload: bool = False) -
         swagger_enabled=options["enable_swagger"],
         **log_settings(),
     )
-    serve(path, settings, reload=reload)
+    serve(path, settings, reload=reload, ends_process=True)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import logging
-import signal
 import sys
 from typing import Any
 
@@ -13,6 +12,7 @@ from bentoml.exceptions import BentoMLException
 from bentoml.workers.channel import BlockingChannel
 from bentoml.workers.frames import CONFIG, FAIL, HELLO, kind_of, pack_message, payload_of
 from bentoml.workers.main import connect, describe, die_with_parent
+from bentoml.workers.process import ignore_stop_signals
 
 from .runner import BatchRunner, call_hook
 from .wire import DONE, WORK, pack_outcome, unpack_batch
@@ -25,8 +25,7 @@ def main() -> None:
     if sys.path and sys.path[0] == "":
         del sys.path[0]
     die_with_parent()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, signal.SIG_IGN)  # the parent decides when a worker ends
+    ignore_stop_signals()
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s - %(message)s")
     channel = BlockingChannel(connect())
     try:

@@ -46,11 +46,14 @@ def bind(host: str, port: int, backlog: int) -> socket.socket:
 class Front(uvicorn.Server):
     """Serves connections until a signal, then stops without losing a request.
 
+    Args:
+        ends_process: nothing but the end of the process follows `serve_on`.
+
     Attributes:
-        current: returns the generation that serves now.
+        generation: the workers that serve now.
     """
 
-    def __init__(self, app: Any, settings: Settings, hub: Hub) -> None:
+    def __init__(self, app: Any, settings: Settings, hub: Hub, *, ends_process: bool = False) -> None:
         server = settings.server
         config = uvicorn.Config(
             app,
@@ -71,6 +74,7 @@ class Front(uvicorn.Server):
         self.hub = hub
         self.generation: Generation | None = None
         self._sockets: list[socket.socket] = []
+        self._ends_process = ends_process
 
     async def serve_on(self, sockets: list[socket.socket]) -> None:
         """Serve until told to stop. Returns normally, also after a signal."""
@@ -80,7 +84,11 @@ class Front(uvicorn.Server):
 
     @contextlib.contextmanager
     def capture_signals(self) -> Generator[None, None, None]:
-        """Our signal handling: the first ends gracefully with exit code 0, the second at once."""
+        """Our signal handling: the first ends gracefully with exit code 0, the second at once.
+
+        Where the process ends next, later ones are ignored until it has: the default handler would
+        turn a clean end into a death by signal, and Python puts it back while it shuts down.
+        """
         if threading.current_thread() is not threading.main_thread():
             yield
             return
@@ -89,7 +97,7 @@ class Front(uvicorn.Server):
             yield
         finally:
             for number, handler in before.items():
-                signal.signal(number, handler)
+                signal.signal(number, signal.SIG_IGN if self._ends_process else handler)
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         if self.should_exit:

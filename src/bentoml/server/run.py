@@ -31,11 +31,12 @@ logger = logging.getLogger("bentoml.server")
 RESERVED_DESCRIPTORS = 128
 
 
-def serve(path: Path, settings: Settings, *, reload: bool = False) -> None:
+def serve(path: Path, settings: Settings, *, reload: bool = False, ends_process: bool = False) -> None:
     """Serve the bundle at `path` until SIGINT or SIGTERM; blocks.
 
     Args:
         reload: replace the workers whenever a file of the bundle changes, without losing a request.
+        ends_process: the caller ends right after; both signals are ignored from then on.
 
     Raises:
         BentoMLException: the bundle, the port or the service is not usable; nothing is left running.
@@ -47,7 +48,15 @@ def serve(path: Path, settings: Settings, *, reload: bool = False) -> None:
     sock = bind(settings.server.host, settings.server.port, settings.server.backlog)
     keep = contextlib.nullcontext(path) if reload else held(path)
     with tempfile.TemporaryDirectory(prefix="bentoml-") as directory, keep as kept:
-        main = _serve(kept, descriptor, settings, sock, Path(directory), reload=reload)
+        main = _serve(
+            kept,
+            descriptor,
+            settings,
+            sock,
+            Path(directory),
+            reload=reload,
+            ends_process=ends_process,
+        )
         error = _run(main)
     if error is not None:
         raise BentoMLException(error)
@@ -80,6 +89,7 @@ async def _serve(
     directory: Path,
     *,
     reload: bool,
+    ends_process: bool,
 ) -> str | None:
     """Run until the end; returns the reason if the service could not be served."""
     hub = Hub(settings.server, max_connections=_connection_limit(settings), cors=settings.cors.enabled)
@@ -103,7 +113,7 @@ async def _serve(
 
     generation = make_generation(0, path, descriptor)
     state = ServerState(settings, hub, generation, metrics_dir=directory)
-    front = Front(build_app(state), settings, hub)
+    front = Front(build_app(state), settings, hub, ends_process=ends_process)
     front.generation = generation
     hub.set_routes(generation.routes())
     _announce(descriptor, settings, sock)

@@ -23,6 +23,7 @@ from .channel import SECRET_BYTES, BlockingChannel, connect_loopback
 from .config import WorkerConfig
 from .frames import BEAT, CALL, CONFIG, FAIL, HELLO, STOP, kind_of, pack_message, payload_of, unpack_call
 from .host import ServiceHost
+from .process import ignore_stop_signals
 
 BEAT_S = 1.0
 PR_SET_PDEATHSIG = 1
@@ -35,8 +36,7 @@ def main() -> None:
     if sys.path and sys.path[0] == "":
         del sys.path[0]  # the directory somebody started the server in is no source of modules
     die_with_parent()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, signal.SIG_IGN)  # the front decides when a worker ends
+    ignore_stop_signals()
     channel = BlockingChannel(connect())
     try:
         frame = channel.receive()

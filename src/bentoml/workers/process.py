@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import signal
 import socket
 import subprocess
 import sys
 import threading
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from .channel import LoopbackListener
 
 ENTRY = "from bentoml.workers.main import main; main()"
 CONNECT_TIMEOUT_S = 30.0
+STOPPING = (signal.SIGINT, signal.SIGTERM)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,17 +52,43 @@ def spawn(
         ours, theirs = socket.socketpair()
         with theirs:
             environ["BENTOML_WORKER_FD"] = str(theirs.fileno())
-            process = subprocess.Popen(
-                command, env=environ, stdin=subprocess.DEVNULL, pass_fds=(theirs.fileno(),)
-            )
+            with _children_hold_signals():
+                process = subprocess.Popen(
+                    command, env=environ, stdin=subprocess.DEVNULL, pass_fds=(theirs.fileno(),)
+                )
         return WorkerProcess(process, ours)
     listener = LoopbackListener()
     environ["BENTOML_WORKER_PORT"] = str(listener.port)
-    process = subprocess.Popen(command, env=environ, stdin=subprocess.PIPE)
+    with _children_hold_signals():
+        process = subprocess.Popen(command, env=environ, stdin=subprocess.PIPE)
     assert process.stdin is not None
     process.stdin.write(listener.secret)
     process.stdin.close()
     return WorkerProcess(process, listener.accept(CONNECT_TIMEOUT_S))
+
+
+@contextlib.contextmanager
+def _children_hold_signals() -> Iterator[None]:
+    """Processes started within hold SIGINT and SIGTERM back until they call `ignore_stop_signals`.
+
+    Ctrl-C in a terminal reaches them too, and would end one that has just begun with a traceback.
+    """
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, STOPPING)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def ignore_stop_signals() -> None:
+    """For a worker: whoever started it decides when it ends."""
+    for number in STOPPING:
+        signal.signal(number, signal.SIG_IGN)
+    if hasattr(signal, "pthread_sigmask"):
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, STOPPING)
 
 
 def thread_environment(workers: int) -> dict[str, str]:
