@@ -122,9 +122,9 @@ def test_data_can_be_left_out(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
+@pytest.mark.usefixtures("propagating_logger")
 def test_F20_a_full_disk_warns_once(caplog) -> None:
     log = PredictionLog(Path("/dev/full"), "S", "1")
-    logging.getLogger("bentoml").propagate = True
     for _ in range(3):
         log.write("p", [Payload(b"1", JSON_HEAD, "i")], [Reply(ReplyHead(), b"2")])
     assert [r.levelname for r in caplog.records] == ["WARNING"]

@@ -367,5 +367,11 @@ class Dispatcher:
                     link.kill(f"no answer from API '{held.route}' within its timeout of {held.timeout_s:g} s")
                     break
 
+    def excuse(self, seconds: float, every_link: Iterable[Link]) -> None:
+        """The front itself did not run for this long; no worker is ended for what it could not say."""
+        for link in every_link:
+            for batch in link.batches.values():
+                batch.kill_at += seconds
+
     def _expire(self, request: Request) -> None:
         self.fail(request, 504, f"Request timeout: no answer within {request.deadline - request.start:g} s")

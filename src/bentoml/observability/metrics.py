@@ -39,7 +39,8 @@ class ServerSnapshot:
         queue_oldest_s: how long the oldest waiting request of a route has waited, seconds.
         estimates: the batching model by route, name → value (`fixed_seconds`, `per_item_seconds`).
         workers: number of worker processes by state (`ready`, `starting`, …).
-        worker_restarts: replaced workers since the server started.
+        worker_restarts: workers replaced because they ended, since the server started.
+        worker_recycled: workers replaced because they were worn out.
         rejected: requests refused for their head or framing, by status.
         ready: whether a prediction sent now would be served.
     """
@@ -49,6 +50,7 @@ class ServerSnapshot:
     estimates: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     workers: Mapping[str, int] = field(default_factory=dict)
     worker_restarts: int = 0
+    worker_recycled: int = 0
     rejected: Mapping[int, int] = field(default_factory=dict)
     ready: bool = True
 
@@ -146,14 +148,16 @@ class ServerCollector(Collector):
         workers = self._gauge("workers", "Worker processes by state", ["state"])
         for state, number in self._snapshot.workers.items():
             workers.add_metric([state], number)
-        restarts = self._counter("worker_restarts", "Replaced worker processes", [])
+        restarts = self._counter("worker_restarts", "Worker processes replaced because they ended", [])
         restarts.add_metric([], self._snapshot.worker_restarts)
+        recycled = self._counter("worker_recycled", "Worn-out worker processes replaced", [])
+        recycled.add_metric([], self._snapshot.worker_recycled)
         rejected = self._counter("rejected", "Refused for their head or framing", ["http_response_code"])
         for status, number in self._snapshot.rejected.items():
             rejected.add_metric([str(status)], number)
         ready = self._gauge("ready", "1 while predictions are served", [])
         ready.add_metric([], float(self._snapshot.ready))
-        yield from (workers, restarts, rejected, ready)
+        yield from (workers, restarts, recycled, rejected, ready)
 
     def _counter(self, name: str, text: str, labels: list[str]) -> CounterMetricFamily:
         return CounterMetricFamily(f"{self._prefix}_{name}", text, labels=labels)

@@ -22,6 +22,7 @@ from bentoml.settings import Settings
 from bentoml.workers.config import WorkerConfig
 from bentoml.workers.devices import device_environment
 from bentoml.workers.process import thread_environment
+from bentoml.workers.recycling import WearLimits
 from bentoml.workers.supervisor import Supervisor
 
 from .answers import AnswerHeads
@@ -31,6 +32,7 @@ logger = logging.getLogger("bentoml.server")
 
 SWEEP_S = 0.05
 WATCH_EVERY = 5
+PAUSED_S = 1.0  # the front stood still for so long (a suspended machine, a debugger)
 WARMUP_BATCH = 32
 DEFAULT_METHODS = ("POST", "GET")
 
@@ -81,11 +83,13 @@ class Generation:
                 "BENTOML_WORKER_INDEX": str(index),
             },
             load_timeout_s=settings.server.load_timeout_s,
+            limits=WearLimits(settings.server.worker_max_requests, settings.server.worker_max_memory_mib),
             on_hello=self._take_hello,
             on_unavailable=self.dispatcher.close,
             on_give_up=self._give_up,
         )
         self._sweeps = 0
+        self._swept_at = monotonic()
         self._loop = loop
         self._timer: asyncio.TimerHandle | None = None
 
@@ -128,6 +132,13 @@ class Generation:
             self._timer.cancel()
 
     def _sweep(self) -> None:
+        now = monotonic()
+        behind_s = now - self._swept_at - SWEEP_S
+        self._swept_at = now
+        if behind_s > PAUSED_S:  # answers and beats of that time are still to be read
+            logger.warning("The server did not run for %.1f s.", behind_s)
+            self.dispatcher.excuse(behind_s, self.supervisor.links)
+            self.supervisor.excuse(behind_s)
         self.dispatcher.sweep(self.supervisor.links)
         self._sweeps += 1
         if self._sweeps % WATCH_EVERY == 0:

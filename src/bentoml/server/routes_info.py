@@ -83,10 +83,11 @@ def server_metrics(state: AppState, pages: Mapping[str, ApiStats]) -> ServerColl
 def snapshot(state: AppState) -> ServerSnapshot:
     """Gauges for the metrics page."""
     workers: dict[str, int] = {}
-    restarts = 0
+    restarts = recycled = 0
     for worker in state.worker_table():
         workers[worker["state"]] = workers.get(worker["state"], 0) + 1
         restarts += worker["restarts"]
+        recycled += worker["recycled"]
     queues = state.queue_table()
     return ServerSnapshot(
         queue_length={row["route"]: row["waiting"] for row in queues},
@@ -101,6 +102,7 @@ def snapshot(state: AppState) -> ServerSnapshot:
         },
         workers=workers,
         worker_restarts=restarts,
+        worker_recycled=recycled,
         rejected=state.rejected,
         ready=state.is_ready()[0],
     )

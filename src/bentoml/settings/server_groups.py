@@ -80,6 +80,20 @@ class ServerSettings(Group):
         "BENTOML_LOAD_TIMEOUT",
         gt=0,
     )
+    worker_max_requests: int | None = option(
+        None,
+        "bento_server.worker.max_requests",
+        "Requests after which a worker is replaced by a new one; null means never.",
+        "BENTOML_WORKER_MAX_REQUESTS",
+        gt=0,
+    )
+    worker_max_memory_mib: int | None = option(
+        None,
+        "bento_server.worker.max_memory",
+        "MiB of resident memory at which a worker is replaced (Linux); null means never.",
+        "BENTOML_WORKER_MAX_MEMORY",
+        gt=0,
+    )
     queue_limit: int = option(
         1024,
         "bento_server.queue_limit",

@@ -29,6 +29,7 @@ class WorkerLink(asyncio.Protocol):
         busy: the batch on its main thread, None when that is idle.
         batches: every batch it holds, by id.
         last_beat: monotonic time of its last sign of life.
+        requests: how many it was given so far.
 
     Args:
         on_message: called with (kind, frame) for everything that is no answer.
@@ -45,6 +46,7 @@ class WorkerLink(asyncio.Protocol):
         self.busy: Any = None
         self.batches: dict[int, Any] = {}
         self.last_beat = monotonic()
+        self.requests = 0
         self.kill = kill
         self._consumer = consumer
         self._on_message = on_message
@@ -88,6 +90,7 @@ class WorkerLink(asyncio.Protocol):
     ) -> None:
         if self._transport is None:
             return  # connection_lost follows and deals with the batch
+        self.requests += len(bodies)
         self._transport.write(b"".join(pack_call(api, batch, bodies, ids, heads, indexes)))
 
     def send_message(self, kind: int, payload: bytes = b"") -> None:

@@ -13,7 +13,9 @@ from typing import Any, Protocol
 from .config import WorkerConfig
 from .frames import CONFIG, FAIL, HELLO, STOP, payload_of
 from .link import WorkerLink
-from .process import WorkerProcess, is_stopped, reap_later, spawn
+from .process import is_stopped, reap_later, spawn
+from .recycling import RETRY_AFTER_S, STOP_HOOKS_S, WearLimits
+from .slot import GONE, READY, STARTING, STOPPED, Child, Slot
 
 logger = logging.getLogger("bentoml.server")
 
@@ -23,7 +25,6 @@ LONGEST_BACKOFF_S = 30.0
 GIVE_UP_AFTER = 10
 FAST_RESTARTS = 60
 TRANSIENT_LOADS = 5  # failed loads in a row of a service that could be loaded before; requests wait
-STARTING, READY, GONE, STOPPED = "starting", "ready", "restarting", "stopped"
 
 
 class Pool(Protocol):
@@ -35,23 +36,6 @@ class Pool(Protocol):
     def link_lost(self, link: Any) -> None: ...
 
 
-class Slot:
-    """One place for a worker; the process in it is replaced when it dies."""
-
-    def __init__(self, index: int) -> None:
-        self.index = index
-        self.state = STARTING
-        self.process: WorkerProcess | None = None
-        self.link: WorkerLink | None = None
-        self.started_at = 0.0
-        self.ready_at = 0.0
-        self.failures = 0
-        self.failed_loads = 0
-        self.restarts = 0
-        self.reason = ""
-        self.load_raised = False
-
-
 class Supervisor:
     """The workers of one generation.
 
@@ -61,6 +45,7 @@ class Supervisor:
         pool: is told which links are ready and which are lost.
         environment: variables of worker processes, by slot index.
         load_timeout_s: a worker that is not ready by then is replaced.
+        limits: when a worker that works is replaced all the same.
         on_hello: called with what each worker reported about the service.
         on_unavailable: called with a reason when no worker is ready nor about to be.
         on_give_up: called with the last reason when workers keep dying.
@@ -74,6 +59,7 @@ class Supervisor:
         *,
         environment: Callable[[int], Mapping[str, str]],
         load_timeout_s: float,
+        limits: WearLimits,
         on_hello: Callable[[dict[str, Any]], None],
         on_unavailable: Callable[[str], None],
         on_give_up: Callable[[str], None],
@@ -83,6 +69,7 @@ class Supervisor:
         self._pool = pool
         self._environment = environment
         self._load_timeout_s = load_timeout_s
+        self._limits = limits
         self._on_hello = on_hello
         self._on_unavailable = on_unavailable
         self._on_give_up = on_give_up
@@ -93,7 +80,9 @@ class Supervisor:
 
     @property
     def links(self) -> list[WorkerLink]:
-        return [slot.link for slot in self.slots if slot.link is not None]
+        """Of every worker that may hold requests."""
+        children = (child for slot in self.slots for child in slot.children)
+        return [child.link for child in children if child.link is not None]
 
     @property
     def ready_count(self) -> int:
@@ -108,61 +97,97 @@ class Supervisor:
         for slot in self.slots:
             self._start(slot)
 
-    def _start(self, slot: Slot) -> None:
-        task = self._loop.create_task(self._spawn(slot))
+    def _start(self, slot: Slot, *, successor: bool = False) -> None:
+        if successor:
+            slot.awaits_successor = True
+        else:
+            slot.state, slot.started_at = STARTING, monotonic()
+        task = self._loop.create_task(self._spawn(slot, successor))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    async def _spawn(self, slot: Slot) -> None:
-        slot.state, slot.started_at = STARTING, monotonic()
+    async def _spawn(self, slot: Slot, successor: bool) -> None:
         try:
             started = await self._loop.run_in_executor(None, spawn, self._environment(slot.index))
         except OSError as err:
-            self._ended(slot, f"a worker process could not be started: {err}")
+            why = f"a worker process could not be started: {err}"
+            if successor:
+                self._no_successor(slot, why)
+            else:
+                self._ended(slot, why)
             return
-        slot.process = started
+        child = Child(started, monotonic())
+        if successor:
+            slot.successor = child
+        else:
+            slot.child = child
         link = WorkerLink(
             self._pool,
-            lambda kind, frame: self._message(slot, kind, frame),
-            lambda: self._lost(slot, started),
-            lambda why: self._kill(slot, started, why),
+            lambda kind, frame: self._message(slot, child, kind, frame),
+            lambda: self._lost(slot, child),
+            lambda why: self._kill(slot, child, why),
         )
-        slot.link = link
+        child.link = link
         await self._loop.create_connection(lambda: link, sock=started.sock)
         link.send_message(CONFIG, replace(self._config, index=slot.index).to_bytes())
 
-    def _message(self, slot: Slot, kind: int, frame: bytes) -> None:
+    def _message(self, slot: Slot, child: Child, kind: int, frame: bytes) -> None:
         if kind == FAIL:
-            slot.reason = payload_of(frame).decode("utf-8", "replace")
-            slot.load_raised = True
-        elif kind == HELLO and slot.link is not None and not self._stopping:
+            child.reason = payload_of(frame).decode("utf-8", "replace")
+            child.load_raised = True
+        elif kind == HELLO and child.link is not None and not self._stopping:
+            if child is slot.successor:
+                self._take_over(slot, child)
+            elif child is not slot.child:
+                return  # retired before it was ready
             slot.state, slot.ready_at = READY, monotonic()
             self._ever_ready = True
             self._on_hello(json.loads(payload_of(frame)))
-            self._pool.add_link(slot.link)
+            self._pool.add_link(child.link)
 
-    def _kill(self, slot: Slot, process: WorkerProcess, why: str) -> None:
-        if slot.process is process:
-            slot.reason = why
-            logger.error("Worker %d (pid %d) is being replaced: %s", slot.index, process.pid, why)
-        process.kill()
+    def _take_over(self, slot: Slot, child: Child) -> None:
+        old, slot.child, slot.successor = slot.child, child, None
+        slot.awaits_successor = False
+        slot.recycled += 1
+        if old is not None and old.link is not None:
+            slot.retired.append(old)
+            self._pool.remove_link(old.link)
+            logger.info("Worker %d is now pid %d instead of %d.", slot.index, child.pid, old.pid)
 
-    def _lost(self, slot: Slot, process: WorkerProcess) -> None:
-        process.kill()  # a worker without its channel is of no use
-        reap_later(process.process)
-        link, slot.link = slot.link, None
-        slot.process = None
+    def _kill(self, slot: Slot, child: Child, why: str) -> None:
+        if not child.reason:
+            child.reason = why
+            logger.error("Worker %d (pid %d) is being replaced: %s", slot.index, child.pid, why)
+        child.process.kill()
+
+    def _lost(self, slot: Slot, child: Child) -> None:
+        child.process.kill()  # a worker without its channel is of no use
+        reap_later(child.process.process)
+        link, child.link = child.link, None
         if link is not None:
             self._pool.link_lost(link)
-        code = process.process.poll()
-        if not self._stopping:
-            self._ended(slot, slot.reason or _exit_reason(code))
+        reason = child.reason or _exit_reason(child.process.process.poll())
+        if child in slot.retired:
+            slot.retired.remove(child)
+        elif child is slot.successor:
+            slot.successor = None
+            self._no_successor(slot, reason)
+        elif child is slot.child:
+            slot.child = None
+            if not self._stopping:
+                self._ended(slot, reason, load_raised=child.load_raised)
 
-    def _ended(self, slot: Slot, reason: str) -> None:
+    def _no_successor(self, slot: Slot, reason: str) -> None:
+        slot.awaits_successor = False
+        slot.recycle_after = monotonic() + RETRY_AFTER_S
+        if not self._stopping:
+            logger.error("No replacement for worker %d, which goes on: %s", slot.index, reason)
+
+    def _ended(self, slot: Slot, reason: str, *, load_raised: bool = False) -> None:
         was_ready = slot.state == READY
         stable = was_ready and monotonic() - slot.ready_at > STABLE_AFTER_S
         slot.failures = 1 if stable else slot.failures + 1
-        slot.state, slot.reason = GONE, ""
+        slot.state = GONE
         slot.restarts += 1
         slot.failed_loads = 0 if was_ready else slot.failed_loads + 1
         transient = self._ever_ready and slot.failed_loads <= TRANSIENT_LOADS
@@ -171,7 +196,7 @@ class Supervisor:
             logger.error("Worker %d ended: %s. Starting it again.", slot.index, reason)
         else:
             logger.error("Worker %d could not load the service: %s", slot.index, reason)
-        if self._hopeless(slot, reason):
+        if self._hopeless(slot, reason, load_raised):
             return
         if not self.ready_count and not transient:
             self._on_unavailable("no worker could load the service; see the server's log")
@@ -179,9 +204,8 @@ class Supervisor:
             logger.info("Worker %d will be started again in %g s.", slot.index, delay)
         self._loop.call_later(delay, self._restart, slot)
 
-    def _hopeless(self, slot: Slot, reason: str) -> bool:
-        first_load_raised = slot.load_raised and not self._ever_ready
-        slot.load_raised = False
+    def _hopeless(self, slot: Slot, reason: str, load_raised: bool) -> bool:
+        first_load_raised = load_raised and not self._ever_ready
         if first_load_raised or slot.failed_loads >= GIVE_UP_AFTER:
             slot.state = STOPPED
             if not self.ready_count:
@@ -194,29 +218,65 @@ class Supervisor:
             self._start(slot)
 
     def watch(self) -> None:
-        """Replace workers that load for too long, or that stopped without dying. Called periodically."""
+        """Replace workers that load for too long, stopped without dying, or are worn out. Periodic."""
         now = monotonic()
         for slot in self.slots:
-            if slot.process is None or slot.link is None:
-                continue
-            if slot.state == STARTING and now - slot.started_at > self._load_timeout_s:
-                self._kill(slot, slot.process, f"it was not ready after {self._load_timeout_s:g} s")
-            elif now - slot.link.last_beat > SILENCE_S and _should_beat(slot):
-                self._kill(slot, slot.process, f"no sign of life for {SILENCE_S:g} s")
+            for child in slot.children:
+                self._watch(slot, child, now)
+        if not self._stopping and not any(slot.awaits_successor for slot in self.slots):
+            self._recycle_one(now)
+
+    def _watch(self, slot: Slot, child: Child, now: float) -> None:
+        link = child.link
+        if link is None:
+            return
+        if child.process.process.poll() is not None:  # a process it forked holds the channel open
+            if child.seen_dead:
+                link.close()
+            child.seen_dead = True  # its last frames are read first
+            return
+        loads = child is slot.successor or (child is slot.child and slot.state == STARTING)
+        if loads and now - child.started_at > self._load_timeout_s:
+            self._kill(slot, child, f"it was not ready after {self._load_timeout_s:g} s")
+        elif now - link.last_beat > SILENCE_S and ((not loads and not link.batches) or is_stopped(child.pid)):
+            # a long call, or loading, may hold the interpreter; a stopped process is lost
+            self._kill(slot, child, f"no sign of life for {SILENCE_S:g} s")
+        elif child in slot.retired and not link.batches:
+            if not child.stop_sent_at:
+                child.stop_sent_at = now
+                link.send_message(STOP)
+            elif now - child.stop_sent_at > STOP_HOOKS_S:
+                child.process.kill()
+
+    def _recycle_one(self, now: float) -> None:
+        """Start the successor of one worn-out worker; one at a time, for the memory they need."""
+        for slot in self.slots:
+            why = self._limits.worn_out(slot) if now >= slot.recycle_after else None
+            if why is not None:
+                logger.info("Worker %d gets a successor: %s.", slot.index, why)
+                self._start(slot, successor=True)
+                return
+
+    def excuse(self, seconds: float) -> None:
+        """The front itself did not run for this long; no worker is to blame for its silence."""
+        for slot in self.slots:
+            for child in slot.children:
+                child.started_at += seconds
+                if child.link is not None:
+                    child.link.last_beat += seconds
 
     async def stop(self, timeout_s: float) -> None:
         """Let idle workers run their stop hooks, then end what is left."""
         self._stopping = True
-        for slot in self.slots:
-            if slot.link is not None:
-                self._pool.remove_link(slot.link)
-                slot.link.send_message(STOP)
+        for link in self.links:
+            self._pool.remove_link(link)
+            link.send_message(STOP)
         end = self._loop.time() + timeout_s
-        while self._loop.time() < end and any(slot.process for slot in self.slots):
+        while self._loop.time() < end and any(slot.children for slot in self.slots):
             await asyncio.sleep(0.02)
         for slot in self.slots:
-            if slot.process is not None:
-                slot.process.kill()
+            for child in slot.children:
+                child.process.kill()
             slot.state = STOPPED
 
     def table(self) -> list[dict[str, Any]]:
@@ -224,20 +284,14 @@ class Supervisor:
         return [
             {
                 "index": slot.index,
-                "pid": slot.process.pid if slot.process else None,
+                "pid": slot.child.pid if slot.child else None,
                 "state": slot.state,
                 "restarts": slot.restarts,
-                "batches": len(slot.link.batches) if slot.link else 0,
+                "recycled": slot.recycled,
+                "batches": len(slot.child.link.batches) if slot.child and slot.child.link else 0,
             }
             for slot in self.slots
         ]
-
-
-def _should_beat(slot: Slot) -> bool:
-    """Whether silence is a fault: a long call may hold the interpreter, a stopped process is lost."""
-    assert slot.process is not None and slot.link is not None
-    idle = slot.state == READY and not slot.link.batches
-    return idle or is_stopped(slot.process.pid)
 
 
 def _backoff_s(failures: int) -> float:

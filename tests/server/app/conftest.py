@@ -73,7 +73,10 @@ class LocalState:
         return {431: 2}
 
     def worker_table(self) -> list[dict[str, Any]]:
-        return [{"state": "ready", "restarts": 2}, {"state": "starting", "restarts": 1}]
+        return [
+            {"state": "ready", "restarts": 2, "recycled": 4},
+            {"state": "starting", "restarts": 1, "recycled": 0},
+        ]
 
     def queue_table(self) -> list[dict[str, Any]]:
         row = {

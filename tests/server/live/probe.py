@@ -49,6 +49,18 @@ def fork_a_sleeper():
         os._exit(0)
 
 
+def content_of(path):
+    """What a test has written into a file meanwhile, nothing if there is none."""
+    try:
+        with open(path) as file:
+            return file.read()
+    except OSError:
+        return ""
+
+
+LEAKED = []
+
+
 def misbehave(value):
     """Do what the item asks for; anything unknown is echoed."""
     what = value.get("do") if isinstance(value, dict) else None
@@ -68,6 +80,8 @@ def misbehave(value):
         deque(itertools.repeat(None), maxlen=0)  # one C loop that never gives the GIL away
     if what == "sleep":
         time.sleep(value["s"])
+    if what == "leak":
+        LEAKED.append(bytearray(os.urandom(1 << 20) * value["mib"]))
     if what == "mem":
         return len([bytearray(1 << 24) for _ in range(1 << 12)])
     return value
@@ -90,7 +104,7 @@ class Probe(bentoml.BentoService):
     @bentoml.on_worker_start
     def load(self):
         note("load", os.environ.get("BENTOML_WORKER_INDEX", "-"))
-        how = os.environ.get("PROBE_LOAD", "")
+        how = os.environ.get("PROBE_LOAD", "") or content_of(os.environ.get("PROBE_LOAD_FILE", ""))
         if how == "raise":
             raise RuntimeError("the weights are not there")
         if how == "hang":

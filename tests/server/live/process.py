@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import os
+import random
 import re
 import shutil
+import socket
 import subprocess
 import sys
 import time
@@ -188,3 +190,38 @@ def serving(
     with starting(bundle, folder, args, env, wrapper) as server:
         server.wait_until_running()
         yield server
+
+
+def promised(seconds: float) -> float:
+    """A promised time, as a test may hold the server to it.
+
+    `BENTOML_TEST_SLACK=1` asks for the promise itself; the default leaves room for machines that do
+    ten other things.
+    """
+    return seconds * float(os.environ.get("BENTOML_TEST_SLACK", "8"))
+
+
+def resident_mib(pid: int) -> float:
+    pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
+    return pages * os.sysconf("SC_PAGE_SIZE") / (1 << 20)
+
+
+def descriptors(pid: int) -> int:
+    return len(os.listdir(f"/proc/{pid}/fd"))
+
+
+def cpu_s(pid: int) -> float:
+    """User and system time of a process so far."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def free_port() -> int:
+    """A port nobody listens on, outside the range from which the system takes ports of clients."""
+    while True:
+        port = random.randrange(20_000, 32_000)
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            with contextlib.suppress(OSError):
+                probe.bind(("127.0.0.1", port))
+                return port
