@@ -8,6 +8,19 @@ from collections.abc import Iterator
 import pytest
 
 
+@pytest.fixture(autouse=True)
+def loggers_as_before() -> Iterator[None]:
+    """What a test configures does not decide what the next one sees in `caplog`."""
+    root = logging.getLogger("bentoml")
+    handlers, propagate = root.handlers[:], root.propagate
+    yield
+    root.handlers, root.propagate = handlers, propagate
+    for name in [n for n in logging.root.manager.loggerDict if n == "bentoml" or n.startswith("bentoml.")]:
+        logger = logging.getLogger(name)
+        logger.disabled = False
+        logger.setLevel(logging.NOTSET)
+
+
 @pytest.fixture
 def propagating_logger() -> Iterator[None]:
     """Log lines reach `caplog`, whatever another test or `user_logger` did to the library's logger."""
