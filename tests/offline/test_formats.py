@@ -171,6 +171,25 @@ def test_an_output_table_must_be_new(service: Any, tmp_path: Path) -> None:
         offline.run(service, "total", FRAME, target, progress=False)
 
 
+def test_a_job_never_replaces_a_table_of_others(service: Any, tmp_path: Path) -> None:
+    target = offline.SqlTable(f"sqlite:///{tmp_path / 'out.db'}", "predictions")
+    pandas.DataFrame({"mine": [1, 2]}).to_sql(
+        "predictions", sqlalchemy.create_engine(target.url), index=False
+    )
+    for _ in range(2):
+        with pytest.raises(AlreadyExists, match="predictions"):
+            offline.run(service, "total", FRAME, target, job=tmp_path / "job", progress=False)
+    assert read("sql", tmp_path)["mine"].tolist() == [1, 2]
+
+
+def test_a_failed_run_leaves_no_table(service: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("bentoml.offline.sinks.base.FLUSH_ROWS", 10)
+    target = offline.SqlTable(f"sqlite:///{tmp_path / 'out.db'}", "predictions")
+    with pytest.raises(offline.TooManyErrors):
+        offline.run(service, "no_sevens", FRAME, target, max_errors=20, batch_size=10, progress=False)
+    assert sqlalchemy.inspect(sqlalchemy.create_engine(target.url)).get_table_names() == []
+
+
 @pytest.mark.parametrize(
     ("source", "sink", "message"),
     [

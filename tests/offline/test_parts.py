@@ -6,7 +6,7 @@ import io
 
 import pyarrow as pa
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from bentoml.exceptions import MissingDependencyException
@@ -18,7 +18,8 @@ from bentoml.offline.results import columns_of
 from bentoml.offline.sources.blocks import LineBlocks
 
 
-@given(st.lists(st.text('ab"\n,', max_size=6), max_size=30), st.integers(1, 40), st.integers(0, 40))
+@settings(suppress_health_check=[HealthCheck.too_slow], deadline=None)
+@given(st.lists(st.text('ab"\n,', max_size=6), max_size=20), st.integers(1, 40), st.integers(0, 40))
 def test_blocks_are_the_stream_and_are_found_again(fields: list[str], size: int, which: int) -> None:
     import csv
 

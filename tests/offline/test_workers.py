@@ -41,5 +41,5 @@ def test_a_row_that_kills_its_worker_is_a_bad_row(bundle: Path, tmp_path: Path) 
 
 def test_workers_need_a_saved_service() -> None:
     service: Any = make_service(echo, DataframeInput())
-    with pytest.raises(InvalidArgument, match="need a saved service"):
+    with pytest.raises(InvalidArgument, match="2 workers the service has to be saved"):
         offline.run(service, "predict", FRAME, workers=2, progress=False)

@@ -6,7 +6,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from .engine import run as run
+    from .entry import run as run
     from .sinks.sql import SqlTable as SqlTable
     from .sources.sql import SqlQuery as SqlQuery
     from .values import Summary as Summary
@@ -17,7 +17,7 @@ _PUBLIC = {
     "SqlTable": "bentoml.offline.sinks.sql",
     "Summary": "bentoml.offline.values",
     "TooManyErrors": "bentoml.offline.values",
-    "run": "bentoml.offline.engine",
+    "run": "bentoml.offline.entry",
 }
 
 __all__ = ["SqlQuery", "SqlTable", "Summary", "TooManyErrors", "run"]

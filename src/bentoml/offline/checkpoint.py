@@ -25,7 +25,7 @@ from bentoml.repository.locks import FileLock
 
 from .badrows import bad_row_line
 from .sinks.base import Sink
-from .values import BadRow, Checkpoint, InputChanged
+from .values import BadRow, Checkpoint, Finished, InputChanged
 
 CHECKPOINT_S = 5.0
 BAD_ROWS = "bad-rows.jsonl"
@@ -55,8 +55,7 @@ class Job:
         InputChanged: the folder belongs to another job, or the input was changed.
 
     Attributes:
-        resumed: whether an earlier run began this job.
-        finished: whether one has completed it.
+        is_finished: whether an earlier run has completed it.
     """
 
     def __init__(self, folder: Path, identity: dict[str, Any], checkpoint_s: float = CHECKPOINT_S) -> None:
@@ -70,12 +69,12 @@ class Job:
                 f"Another process is running the job in '{folder}'; wait until it has ended"
             )
         try:
-            self.resumed = self._check(identity)
+            self._check(identity)
             self._notes = self._read_notes()
         except BaseException:
             self._lock.release()
             raise
-        self.finished = (folder / "finished.json").is_file()
+        self.is_finished = (folder / "finished.json").is_file()
         self._writer: Any = None
         self._bad: list[BadRow] = []
         self._rows = 0
@@ -97,21 +96,27 @@ class Job:
         return Checkpoint(self._notes[-1].position, self._notes[-1].skip) if self._notes else None
 
     @property
+    def has_begun_output(self) -> bool:
+        """Whether what is at the place of the output may be the beginning that a crash left."""
+        return self._output_note.is_file()
+
+    @property
     def bad_rows(self) -> Path | None:
         path = self.folder / BAD_ROWS
         return path if path.is_file() else None
 
-    def add(self, batch: Any, rows: int, bad: list[BadRow], reached: Checkpoint) -> None:
-        """Take the predictions and bad rows of the next `rows` rows of the input."""
+    def add(self, finished: Finished) -> None:
+        """Take the next rows of the input."""
+        batch = finished.batch
         if batch is not None and batch.num_rows:
             if self._writer is not None and not self._writer.schema.equals(batch.schema, check_metadata=True):
                 self.commit()
             if self._writer is None:
                 self._writer = _PartWriter(self._path(".arrow"), batch.schema)
             self._writer.write(batch)
-        self._bad += bad
-        self._rows += rows
-        self._last = reached
+        self._bad += finished.bad
+        self._rows += finished.rows
+        self._last = finished.reached
         if monotonic() - self._began >= self._checkpoint_s:
             self.commit()
 
@@ -133,6 +138,7 @@ class Job:
         """Write the output from all parts, and the file of bad rows; then the job is finished."""
         self.commit()
         sink.expect(self._batches())
+        self._put(self._output_note, {"rows": self.rows})
         for batch in self._batches():
             sink.write(batch)
         self._write_bad_rows()
@@ -148,13 +154,17 @@ class Job:
             self._writer.close()
         self._lock.release()
 
-    def _check(self, identity: dict[str, Any]) -> bool:
-        """Compare with what the first run wrote down; True if there was one."""
+    @property
+    def _output_note(self) -> Path:
+        return self.folder / "output-begun.json"
+
+    def _check(self, identity: dict[str, Any]) -> None:
+        """Compare with what the first run wrote down."""
         path = self.folder / "job.json"
         mine = json.loads(json.dumps({"format": _FORMAT, **identity}))
         if not path.is_file():
             self._put(path, mine)
-            return False
+            return
         theirs = json.loads(path.read_text("utf-8"))
         for key in {**theirs, **mine}:
             if theirs.get(key) != mine.get(key):
@@ -162,7 +172,6 @@ class Job:
                     f"The job in '{self.folder}' was started with another {key}: {_shown(theirs.get(key))}, "
                     f"now {_shown(mine.get(key))}. Give the same one, or another --job folder for a new job"
                 )
-        return True
 
     def _read_notes(self) -> list[_Note]:
         """Notes of the finished parts; files without a note are what a crash left."""

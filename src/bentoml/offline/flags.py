@@ -37,7 +37,7 @@ def run_flags(bundle: Path, api_name: str, flags: Mapping[str, Any], rest: Seque
 
 
 def _run(bundle: Path, api_name: str, flags: Mapping[str, Any], known: argparse.Namespace) -> Summary:
-    from .engine import run  # noqa: PLC0415 - after the check that its packages are there
+    from .entry import run  # noqa: PLC0415 - after the check that its packages are there
 
     return run(
         bundle,
@@ -47,7 +47,7 @@ def _run(bundle: Path, api_name: str, flags: Mapping[str, Any], known: argparse.
         source_format=known.format,
         sink_format=flags["output_format"],
         keep=[name for names in flags["keep"] for name in names.split(",") if name],
-        workers=flags["workers"] or 1,
+        workers=flags["workers"],
         job=flags["job"],
         max_errors=flags["max_errors"],
         batch_size=flags["batch_size"] or known.max_batch_size,

@@ -1,4 +1,4 @@
-"""Every kind of input and output by name, and the file endings that stand for it."""
+"""Every engine, kind of input and kind of output by name, and the file endings that stand for a kind."""
 
 from __future__ import annotations
 
@@ -30,6 +30,14 @@ SINKS: Registry[Any] = Registry(
         "jsonl": Entry("bentoml.offline.sinks.text:JsonlSink", _HINT),
         "parquet": Entry("bentoml.offline.sinks.parquet:ParquetSink", _HINT),
         "tsv": Entry("bentoml.offline.sinks.text:TsvSink", _HINT),
+    },
+)
+ENGINES: Registry[Any] = Registry(
+    "offline_engines",
+    {
+        "local": Entry("bentoml.offline.engines.local:run_local", _HINT),
+        "ray": Entry("bentoml.offline.engines.ray:run_on_ray", "pip install 'bentoml[ray]'"),
+        "spark": Entry("bentoml.offline.engines.spark:run_on_spark", "pip install 'bentoml[spark]'"),
     },
 )
 ENDINGS = {

@@ -9,17 +9,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bentoml.adapters.file_input import FileInput
-from bentoml.bundle.load import load_from_dir, load_service_class
+from bentoml.bundle.load import load_service_class
 from bentoml.exceptions import InvalidArgument, NotFound
 from bentoml.repository.open import open_repository
 from bentoml.service.members import api_specs
 
-from .executors import Executor, InlineExecutor
 from .kept import ALL
 from .runner import takes_tables
 from .sources.base import Wanted
-from .values import Mode
-from .workers import ProcessExecutor
 
 if TYPE_CHECKING:
     from bentoml.service import BentoService
@@ -56,19 +53,11 @@ class Target:
         texts = adapter.text_columns
         return Wanted(takes_tables(adapter), texts, columns)
 
-    def executor(self, mode: Mode, workers: int) -> Executor:
-        """Load the service where the pieces will run. Raises what loading raises."""
-        if workers > 1:
-            if self.bundle is None:
-                raise InvalidArgument(
-                    f"{workers} workers need a saved service to load; save it first, or use workers=1"
-                )
-            return ProcessExecutor(self.bundle, self.spec.name, mode, workers)
-        service = self.service
-        if service is None:
-            assert self.bundle is not None
-            service = load_from_dir(self.bundle, verify=False)  # find_target did
-        return InlineExecutor(service, self.spec.name, mode)
+    def saved(self, who: str) -> Path:
+        """The saved service. Raises `InvalidArgument` when it is not saved, saying who needs it."""
+        if self.bundle is None:
+            raise InvalidArgument(f"For {who} the service has to be saved, to be loaded there; save it first")
+        return self.bundle
 
 
 def find_target(service: Any, api_name: str | None) -> Target:

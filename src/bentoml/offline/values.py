@@ -108,6 +108,25 @@ class Checkpoint:
 
 
 @dataclass(frozen=True, slots=True)
+class Finished:
+    """Consecutive rows of the input that are done.
+
+    Attributes:
+        batch: record batch with kept columns and predictions of the good rows, None when there are none.
+        rows: how many rows they are, bad ones included.
+        bad: those without a prediction, in order.
+        reached: where a job goes on after them.
+        share: part of the whole input that is behind us, None if unknown.
+    """
+
+    batch: Any
+    rows: int
+    bad: Sequence[BadRow]
+    reached: Checkpoint
+    share: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Summary:
     """The result of a run.
 

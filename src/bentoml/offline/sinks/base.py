@@ -27,8 +27,8 @@ FLUSH_BYTES = 32 << 20
 class Sink(Protocol):
     """An output. After `write`s comes either `finish` or `abort`."""
 
-    def prepare(self, *, resumed: bool) -> None:
-        """Fail early if the output cannot be written. `resumed`: an earlier run of the job did this."""
+    def prepare(self, *, replace: bool) -> None:
+        """Fail early if the output cannot be written. `replace`: what is there may be replaced."""
         ...
 
     def expect(self, batches: Iterable[Any]) -> None:
@@ -122,7 +122,7 @@ class TypedSink(ABC):
         self._bytes = 0
 
     @abstractmethod
-    def prepare(self, *, resumed: bool) -> None: ...
+    def prepare(self, *, replace: bool) -> None: ...
 
     def expect(self, batches: Iterable[Any]) -> None:
         self._schema = common_schema(decoded(batch).schema for batch in batches)

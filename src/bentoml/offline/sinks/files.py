@@ -26,7 +26,7 @@ class FilesSink:
         self._count = 0
         self._used: set[str] = set()
 
-    def prepare(self, *, resumed: bool) -> None:
+    def prepare(self, *, replace: bool) -> None:
         if self._folder.exists() and not self._folder.is_dir():
             raise InvalidArgument(f"Cannot write files into '{self._folder}': it is not a folder")
 

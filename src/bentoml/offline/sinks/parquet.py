@@ -15,7 +15,7 @@ class ParquetSink(TypedSink):
         self._file = OutputFile(location)
         self._writer: Any = None
 
-    def prepare(self, *, resumed: bool) -> None:
+    def prepare(self, *, replace: bool) -> None:
         self._file.check()
 
     def open(self, schema: Any) -> None:

@@ -41,14 +41,14 @@ class SqlSink(TypedSink):
         self._table: Any = None
         self._replace = False
 
-    def prepare(self, *, resumed: bool) -> None:
+    def prepare(self, *, replace: bool) -> None:
         try:
             self._engine = sa.create_engine(self._target.url)
             exists = sa.inspect(self._engine).has_table(self._target.table)
         except (SQLAlchemyError, ImportError) as err:
             reason = str(err).splitlines()[0]
             raise InvalidArgument(f"Cannot write to {safe_url(self._target.url)}: {reason}") from err
-        if exists and not resumed:
+        if exists and not replace:
             raise AlreadyExists(
                 f"Table '{self._target.table}' exists in {safe_url(self._target.url)}; name a new one"
             )
@@ -59,6 +59,8 @@ class SqlSink(TypedSink):
         self._table = sa.Table(self._target.table, sa.MetaData(), *columns)
         self._connection = self._engine.connect()
         self._connection.begin()
+        if self._engine.dialect.name == "sqlite":
+            self._connection.exec_driver_sql("BEGIN")  # its driver begins only before the first INSERT
         if self._replace:
             self._table.drop(self._connection)
         self._table.create(self._connection)

@@ -19,7 +19,7 @@ class _TextSink:
     def __init__(self, location: str) -> None:
         self._file = OutputFile(location)
 
-    def prepare(self, *, resumed: bool) -> None:
+    def prepare(self, *, replace: bool) -> None:
         self._file.check()
 
     def expect(self, batches: Iterable[Any]) -> None:

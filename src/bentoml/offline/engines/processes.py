@@ -17,15 +17,15 @@ from queue import SimpleQueue
 from typing import Any
 
 from bentoml.exceptions import BentoMLException, WorkerLost
+from bentoml.offline.typed import joined
+from bentoml.offline.values import Mode, Outcome, Piece
 from bentoml.workers.channel import BlockingChannel
 from bentoml.workers.frames import CONFIG, FAIL, HELLO, kind_of, pack_message, payload_of
 from bentoml.workers.process import WorkerProcess, spawn, thread_environment
 
-from .executors import done
-from .typed import joined
-from .values import Mode, Outcome, Piece
+from .inline import done
+from .process_main import ENTRY
 from .wire import WORK, pack_batch, unpack_outcome
-from .worker_main import ENTRY
 
 MAX_DEATHS = 100
 _STOP_S = 10.0

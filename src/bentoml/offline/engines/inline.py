@@ -1,24 +1,19 @@
-"""Where pieces are run: in this process, or in worker processes.
-
-An executor takes pieces in order and gives a future for each; the engine asks for their results in
-the same order. This is the seam for other engines: one that sends pieces to a cluster needs these
-three members and nothing else.
-"""
+"""The service in this process, and what the local engine asks of whatever runs its pieces."""
 
 from __future__ import annotations
 
 from concurrent.futures import Future
 from typing import TYPE_CHECKING, Any, Protocol
 
-from .runner import BatchRunner, call_hook
-from .values import Mode, Outcome, Piece
+from bentoml.offline.runner import BatchRunner, call_hook
+from bentoml.offline.values import Mode, Outcome, Piece
 
 if TYPE_CHECKING:
     from bentoml.service import BentoService
 
 
 class Executor(Protocol):
-    """Runs pieces.
+    """Takes pieces in order and gives a future for each.
 
     Attributes:
         depth: pieces that may be under way before the first result is waited for.

@@ -7,7 +7,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from .values import Outcome
+from bentoml.offline.values import Outcome
 
 WORK, DONE = 32, 33  # beside the kinds of `workers.frames`
 

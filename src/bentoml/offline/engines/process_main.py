@@ -9,15 +9,15 @@ from typing import Any
 
 from bentoml.bundle.load import load_from_dir
 from bentoml.exceptions import BentoMLException
+from bentoml.offline.runner import BatchRunner, call_hook
 from bentoml.workers.channel import BlockingChannel
 from bentoml.workers.frames import CONFIG, FAIL, HELLO, kind_of, pack_message, payload_of
 from bentoml.workers.main import connect, describe, die_with_parent
 from bentoml.workers.process import ignore_stop_signals
 
-from .runner import BatchRunner, call_hook
 from .wire import DONE, WORK, pack_outcome, unpack_batch
 
-ENTRY = "from bentoml.offline.worker_main import main; main()"
+ENTRY = "from bentoml.offline.engines.process_main import main; main()"
 
 
 def main() -> None:
