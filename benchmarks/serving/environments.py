@@ -12,6 +12,8 @@ from pathlib import Path
 
 from .peer import Peer
 
+CONSTRAINTS = Path(__file__).resolve().parents[2] / "requirements" / "constraints-bench.txt"
+
 
 def find_old_python(given: str | None) -> str:
     """A Python 3.8, which is the newest that BentoML 0.13.1's dependencies run on.
@@ -48,7 +50,8 @@ def ensure(peer: Peer, workload: str, cache: Path, python38: str | None) -> Path
     pip = [str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--prefer-binary"]
     quiet = {**os.environ, "PIP_DISABLE_PIP_VERSION_CHECK": "1"}
     subprocess.run([*pip, "--upgrade", "pip"], check=True, env=quiet, stderr=subprocess.DEVNULL)
-    subprocess.run([*pip, *requirements], check=True, env=quiet)
+    held = [] if peer.old_python else ["--constraint", str(CONSTRAINTS)]
+    subprocess.run([*pip, *held, *requirements], check=True, env=quiet)
     ready.touch()
     return python
 
