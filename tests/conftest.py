@@ -7,6 +7,8 @@ from collections.abc import Iterator
 
 import pytest
 
+pytest.register_assert_rewrite("contracts")
+
 
 @pytest.fixture(autouse=True)
 def loggers_as_before() -> Iterator[None]:

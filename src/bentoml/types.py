@@ -150,6 +150,11 @@ class RequestHead:
         return self.headers.content_encoding
 
     @cached_property
+    def accept(self) -> str:
+        """The `Accept` header, `""` when there is none."""
+        return ", ".join(self.headers.get_all("accept"))
+
+    @cached_property
     def is_plain(self) -> bool:
         """No content encoding, no charset but UTF-8, not multipart: the body can be parsed as it is."""
         return (

@@ -1,5 +1,6 @@
 """The contract suite for each input adapter."""
 
+# ruff: noqa: RUF012 - the contract declares these as class variables
 from __future__ import annotations
 
 import gzip
@@ -8,6 +9,7 @@ import json
 from typing import Any
 
 import pytest
+from contracts import served
 from contracts.adapter_contract import InputAdapterContract
 
 from bentoml.testing import Request
@@ -21,8 +23,9 @@ class TestStringInput(InputAdapterContract):
     MODULE = "bentoml.adapters.string_input"
     CLASS = "StringInput"
 
-    def FUNCTION(self, values: Any) -> Any:
-        return [[text, len(text)] for text in values]
+    FUNCTION = served.text
+    SERVED = "text"
+    EXAMPLES = [({}, "some text"), ({}, {"a": 1})]
 
     def good(self) -> list[Request]:
         return [
@@ -48,8 +51,9 @@ class TestJsonInput(InputAdapterContract):
     MODULE = "bentoml.adapters.json_input"
     CLASS = "JsonInput"
 
-    def FUNCTION(self, values: Any) -> Any:
-        return list(values)
+    FUNCTION = served.json_value
+    SERVED = "json_value"
+    EXAMPLES = [({}, {"a": 1}), ({}, [1, 2]), ({}, "text"), ({"schema": list[int]}, [1, 2])]
 
     def good(self) -> list[Request]:
         values = [{"a": [1, 2.5, None]}, [1, 2], "text", 3, None, True, 2**70, {"größe": "🎉"}, [[]] * 300]
@@ -69,10 +73,21 @@ class TestDataframeInput(InputAdapterContract):
     CLASS = "DataframeInput"
     SINGLE = False
 
-    def FUNCTION(self, df: Any) -> Any:
-        kinds = [str(dtype) for dtype in df.dtypes]
-        rows = df.astype(object).where(df.notnull(), None).values.tolist()
-        return [[list(map(str, df.columns)), kinds, row] for row in rows]
+    FUNCTION = served.frame
+    SERVED = "frame"
+    OFFLINE = False  # an offline run reads files of tables as tables: see below
+    TYPED = {"columns": ["a", "b"], "dtype": {"a": "int64", "b": "str"}}
+    EXAMPLES = [
+        ({}, [[5.1, 3.5]]),
+        ({}, {"a": [1, 2]}),
+        (TYPED, [{"a": 1, "b": "x"}]),
+        (TYPED, {"a": [1], "b": ["x"]}),
+        (TYPED, [[1, "x"]]),
+        ({**TYPED, "orient": "columns"}, {"a": {"0": 1}, "b": {"0": "x"}}),
+        ({**TYPED, "orient": "split"}, {"columns": ["a", "b"], "index": [0], "data": [[1, "x"]]}),
+        ({**TYPED, "orient": "index"}, {"7": {"a": 1, "b": "x"}}),
+        ({"columns": ["a"], "dtype": "float64"}, [{"a": 1.5}]),
+    ]
 
     def good(self) -> list[Request]:
         return [
@@ -96,8 +111,8 @@ class TestFileInput(InputAdapterContract):
     MODULE = "bentoml.adapters.file_input"
     CLASS = "FileInput"
 
-    def FUNCTION(self, files: Any) -> Any:
-        return [[len(f.name), f.read().hex()] for f in files]
+    FUNCTION = served.file
+    SERVED = "file"
 
     def good(self) -> list[Request]:
         return [
@@ -116,8 +131,8 @@ class TestImageInput(InputAdapterContract):
     MODULE = "bentoml.adapters.image_input"
     CLASS = "ImageInput"
 
-    def FUNCTION(self, images: Any) -> Any:
-        return [[list(image.shape), image.reshape(-1).tolist()[:12]] for image in images]
+    FUNCTION = served.image
+    SERVED = "image"
 
     def ending(self, request: Request) -> str:
         return ".png"

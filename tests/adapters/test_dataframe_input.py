@@ -321,11 +321,14 @@ def test_config_and_schema() -> None:
         "typ": "frame",
         "dtype": {"a": "float64", "b": "str", "c": "bool", "d": "int32"},
     }
-    properties = adapter.request_schema["application/json"]["schema"]["properties"]
-    assert {k: v["items"]["type"] for k, v in properties.items()} == {
+    properties = adapter.request_schema["application/json"]["schema"]["items"]["properties"]
+    assert {k: v["type"] for k, v in properties.items()} == {
         "a": "number", "b": "string", "c": "boolean", "d": "integer",
     }  # fmt: skip
-    assert {"application/json", "text/csv", "multipart/form-data"} == set(adapter.request_schema)
+    assert set(adapter.request_schema) == {
+        *("application/json", "text/csv", "multipart/form-data"),
+        *("application/vnd.apache.parquet", "application/vnd.apache.arrow.stream"),
+    }
     assert adapter.pip_dependencies == ["pandas"]
 
 

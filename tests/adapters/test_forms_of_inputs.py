@@ -7,6 +7,7 @@ import io
 from typing import Any
 
 import pytest
+from contracts import served
 from contracts.form_contract import FormAdapterContract, Item
 
 from bentoml.testing import Request
@@ -30,8 +31,8 @@ class TestMultiFileInput(FormAdapterContract):
     def adapter(self, **options: Any) -> Any:
         return super().adapter(**{"input_names": ["left", "right_one"], **options})
 
-    def ONE(self, left: Any, right: Any) -> Any:
-        return [left.name, left.read().hex(), right.name, right.read().hex()]
+    ONE = served.two_files
+    SERVED = "two_files"
 
     def files(self) -> list[Item]:
         return [
@@ -72,8 +73,8 @@ class TestMultiImageInput(FormAdapterContract):
     def adapter(self, **options: Any) -> Any:
         return super().adapter(**{"input_names": ("first", "second"), **options})
 
-    def ONE(self, first: Any, second: Any) -> Any:
-        return [[*image.shape, *image[0, 0].tolist()] for image in (first, second)]
+    ONE = served.two_images
+    SERVED = "two_images"
 
     def files(self) -> list[Item]:
         return [
@@ -100,8 +101,8 @@ class TestAnnotatedImageInput(FormAdapterContract):
     MODULE = "bentoml.adapters.annotated_image_input"
     CLASS = "AnnotatedImageInput"
 
-    def ONE(self, image: Any, annotations: Any) -> Any:
-        return [list(image.shape), image[0, 0].tolist(), annotations]
+    ONE = served.annotated
+    SERVED = "annotated"
 
     def files(self) -> list[Item]:
         return [

@@ -64,10 +64,10 @@ def test_B44_B45_B46_B52_bad_json(body: bytes) -> None:
 
 @pytest.mark.parametrize("digits", [4301, 1_000_000])
 def test_B47_endless_integers(digits: int) -> None:
-    started = time.monotonic()
+    started = time.process_time()
     for body in (b"9" * digits, b"[-" + b"1" * digits + b"]"):
         assert send(make_client(echo, JsonInput()), body).status_code == 400
-    assert time.monotonic() - started < 2
+    assert time.process_time() - started < 2
 
 
 @pytest.mark.parametrize("number", [2**63, 2**64, -(2**63) - 1, 2**63 - 1, 2**70, 10**300, 10**18])
@@ -123,18 +123,18 @@ def test_B51_many_keys_and_many_lists() -> None:
         return [len(value) for value in values]
 
     client = make_client(size, JsonInput())
-    started = time.monotonic()
+    started = time.process_time()
     keys = b"{" + b",".join(b'"%d":0' % i for i in range(1_000_000)) + b"}"
     assert send(client, keys).json() == 1_000_000
     assert send(client, b"[" + b",".join([b"[]"] * 1_000_000) + b"]").json() == 1_000_000
-    assert time.monotonic() - started < 20
+    assert time.process_time() - started < 20
 
 
 def test_B51_deep_and_wide_brackets_take_linear_time() -> None:
     body = b"[" + b",".join([b"[" * 127 + b"]" * 127] * 8000) + b"]"
-    started = time.monotonic()
+    started = time.process_time()
     check_depth(body, 128)
-    assert time.monotonic() - started < 5
+    assert time.process_time() - started < 5
     with pytest.raises(BadInput):
         check_depth(b"[" + body + b"]", 128)
 

@@ -4,35 +4,20 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from datetime import date
-from importlib.util import find_spec
 from typing import Annotated, Any, Literal
 
 import pytest
+from contracts import served
 from contracts.adapter_contract import InputAdapterContract
 from contracts.probe import make_client, make_service, send, send_all
-from pydantic import BaseModel, ConfigDict, Field
+from contracts.served import Order
+from pydantic import BaseModel, Field
 from typing_extensions import TypedDict
 
 from bentoml.adapters import JsonInput
 from bentoml.exceptions import BentoMLConfigException, InvalidArgument
 from bentoml.service.openapi import build_openapi
 from bentoml.testing import Request
-
-
-class Item(BaseModel):
-    name: str = Field(min_length=1, max_length=20)
-    price: float = Field(gt=0)
-    note: str | None = None
-
-
-class Order(BaseModel):
-    model_config = ConfigDict(extra="forbid")
-
-    customer: int
-    kind: Literal["new", "again"] = "new"
-    day: date
-    items: list[Item]
 
 
 class Node(BaseModel):
@@ -54,15 +39,12 @@ class Point:
 GOOD: dict[str, Any] = {"customer": 1, "day": "2026-02-03", "items": [{"name": "x", "price": 2.5}]}
 
 
-def dumped(self: Any, orders: Any) -> Any:
-    assert all(type(order) is Order for order in orders)
-    return [order.model_dump(mode="json") for order in orders]
-
-
 class TestJsonInputWithSchema(InputAdapterContract):
     MODULE = "bentoml.adapters.json_input"
     CLASS = "JsonInput"
-    FUNCTION = dumped
+    FUNCTION = served.order
+    SERVED = "order"
+    EXAMPLES = [({}, GOOD)]  # noqa: RUF012 - the contract declares it as a class variable
 
     def adapter(self, **options: Any) -> Any:
         return super().adapter(**{"schema": Order, **options})
@@ -138,7 +120,7 @@ def test_B49_our_limits_hold_before_the_schema() -> None:
 
 
 def test_p3_errors_of_a_schema_hit_one_item() -> None:
-    client = make_client(dumped, JsonInput(schema=Order))
+    client = make_client(served.order, JsonInput(schema=Order))
     values = [{**GOOD, "customer": i if i % 2 else "bad"} for i in range(20)]
     answers = send_all(client, [Request.build(json=value) for value in values])
     assert [a.status_code for a in answers] == [400, 200] * 10
@@ -155,7 +137,7 @@ def test_a_validator_that_breaks_is_the_services_error() -> None:
 
 
 def test_tasks_and_python_values_are_checked_too() -> None:
-    api = make_service(dumped, JsonInput(schema=Order)).inference_apis[0]
+    api = make_service(served.order, JsonInput(schema=Order)).inference_apis[0]
     results = api.infer(api.input_adapter.from_inference_job([json.dumps(GOOD), GOOD, {"customer": 1}]))
     assert [result.http_status for result in results] == [200, 200, 400]
 
@@ -186,7 +168,7 @@ def test_config_and_subclasses_without_init() -> None:
 
 
 def schema_of(kind: Any) -> Any:
-    service = make_service(dumped, JsonInput(schema=kind))
+    service = make_service(served.order, JsonInput(schema=kind))
     return build_openapi(service)["paths"]["/predict"]["post"]["requestBody"]["content"]["application/json"][
         "schema"
     ]
@@ -219,7 +201,6 @@ def test_the_schema_is_in_the_openapi_document() -> None:
     assert (nested["nullable"], len(nested["anyOf"])) == (True, 2)
 
 
-@pytest.mark.skipif(find_spec("jsonschema") is None, reason="jsonschema is not installed")
 @pytest.mark.parametrize(
     "adapter",
     [

@@ -49,12 +49,12 @@ class TestWithTensorflow:
         kinds: list[Any] = []
 
         def note(self: Any, tensor: Any) -> Any:
-            kinds.append((tensor.dtype.name, tuple(tensor.shape)))
+            kinds.append((tensor.dtype.name, tuple(tensor.shape[1:])))  # the first axis counts requests
             return tensor
 
         values = ([[1, 2]], [[1.5, 2]], [True], ["ä"], [2**40])
         answers = send_all(make_client(note, TfTensorInput()), rows_of(*values, [{"b64": "/w=="}]))
-        expected = {(c.dtype.name, tuple(c.shape)) for c in map(self.tf.constant, values)}
+        expected = {(c.dtype.name, tuple(c.shape[1:])) for c in map(self.tf.constant, values)}
         assert set(kinds) == expected
         assert [a.json() for a in answers] == [*values, [{"b64": "/w=="}]]
 

@@ -11,14 +11,35 @@ import json
 import subprocess
 import sys
 from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from http.client import HTTPConnection
 from pathlib import Path
 from typing import Any, ClassVar
 
 import pytest
 from contracts.probe import make_client, make_service, send_all
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
+from bentoml.service.openapi import build_openapi
 from bentoml.testing import Request
 from bentoml.types import Payload, Reply, RequestHead
+
+any_subclass = settings(
+    max_examples=25,
+    deadline=None,
+    suppress_health_check=[HealthCheck.differing_executors, HealthCheck.too_slow, HealthCheck.data_too_large],
+)
+
+
+def over_http(port: int, route: str, requests: list[Request]) -> Iterator[tuple[int, str, bytes]]:
+    """Status, Content-Type and body of each answer of a real server."""
+    connection = HTTPConnection("127.0.0.1", port, timeout=60)
+    for request in requests:
+        connection.request("POST", f"/{route}", request.body, dict(request.headers))
+        answer = connection.getresponse()
+        yield answer.status, answer.headers["Content-Type"].partition(";")[0], answer.read()
+    connection.close()
 
 
 class InputAdapterContract(ABC):
@@ -28,7 +49,13 @@ class InputAdapterContract(ABC):
     CLASS: ClassVar[str]
     FUNCTION: ClassVar[Any]
     """`(self, values)` that returns one JSON-able result per item (row), each made of that item only."""
+    SERVED: ClassVar[str]
+    """The API of `contracts.served` with this adapter and function."""
+    EXAMPLES: ClassVar[list[tuple[dict[str, Any], Any]]] = []
+    """Arguments of the adapter, and an example of a JSON body that it then takes."""
     CLI_FLAGS: ClassVar[list[str]] = []
+    OFFLINE: ClassVar[bool] = True
+    """Whether one file is an item, as an offline run over a folder needs it."""
     SINGLE: ClassVar[bool] = True
 
     @abstractmethod
@@ -38,6 +65,10 @@ class InputAdapterContract(ABC):
     @abstractmethod
     def bad(self) -> list[Request]:
         """Requests answered with 400."""
+
+    def requests(self) -> st.SearchStrategy[Request]:
+        """Requests of any content; the listed ones unless a subclass can make more."""
+        return st.sampled_from([*self.good(), *self.bad()])
 
     def adapter(self, **options: Any) -> Any:
         return getattr(importlib.import_module(self.MODULE), self.CLASS)(**options)
@@ -54,6 +85,25 @@ class InputAdapterContract(ABC):
         together = send_all(client, requests)
         alone = [send_all(client, [request])[0] for request in requests]
         assert [(r.status_code, r.content) for r in together] == [(r.status_code, r.content) for r in alone]
+
+    @any_subclass
+    @given(data=st.data())
+    def test_any_batch_gives_what_single_requests_give(self, data: st.DataObject) -> None:
+        requests = data.draw(st.lists(self.requests(), min_size=1, max_size=8))
+        client = self.client()
+        together = send_all(client, requests)
+        alone = [send_all(client, [request])[0] for request in requests]
+        assert [(r.status_code, r.content) for r in together] == [(r.status_code, r.content) for r in alone]
+        assert {r.status_code for r in together} <= {200, 400, 413, 415}
+
+    @pytest.mark.xdist_group("adapters-http")
+    def test_a_real_server_answers_the_same(self, adapter_port: int) -> None:
+        requests = [*self.good(), *self.bad()]
+        expected = [
+            (answer.status_code, answer.headers.content_type, answer.content)
+            for answer in send_all(self.client(), requests)
+        ]
+        assert list(over_http(adapter_port, self.SERVED, requests)) == expected
 
     def test_p3_one_bad_among_31_good_fails_alone(self) -> None:
         client = self.client()
@@ -114,26 +164,69 @@ class InputAdapterContract(ABC):
             assert isinstance(media["schema"], dict)
         json.dumps(content)
 
+    def test_the_openapi_document_is_valid_and_fits_its_examples(self) -> None:
+        from openapi_schema_validator import OAS30Validator
+        from openapi_spec_validator import validate
+
+        for options, example in [({}, None), *self.EXAMPLES]:
+            adapter = self.adapter(**options, http_input_example=example)
+            for service in (make_service(type(self).FUNCTION, adapter), self.with_example(options, example)):
+                document = build_openapi(service)
+                validate(document)
+                operation = document["paths"]["/predict"]["post"]
+                for media in operation["requestBody"]["content"].values():
+                    if "example" in media:
+                        OAS30Validator(media["schema"]).validate(media["example"])
+                if example is not None:
+                    shown = operation["requestBody"]["content"]["application/json"]["example"]
+                    assert shown == example
+                    api = service.inference_apis[0]
+                    client = make_client(type(self).FUNCTION, api.input_adapter)
+                    assert client.post("/predict", json=shown).status_code == 200
+
+    def with_example(self, options: dict[str, Any], example: Any) -> Any:
+        return make_service(type(self).FUNCTION, self.adapter(**options), example=example)
+
     def test_openapi_schema_can_be_replaced(self) -> None:
         schema = {"application/json": {"type": "array", "items": {"type": "number"}}}
         content = self.adapter(request_schema=schema).openapi_content()
         assert content == {"application/json": {"schema": schema["application/json"]}}
 
+    def item_files(self, folder: Path) -> list[tuple[Path, Request]]:
+        """A file for each good request whose header fields matter to nobody."""
+        found = []
+        for i, request in enumerate(self.good()):
+            if any(word in str(request.headers) for word in ("multipart", "gzip", "charset", "entoml-")):
+                continue  # a file has no header fields
+            path = folder / f"item{i}{self.ending(request)}"
+            path.write_bytes(request.body)
+            found.append((path, request))
+        assert len(found) >= 2
+        return found
+
     def test_cli_gives_what_http_gives(self, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
         from bentoml.inference.cli_run import run_cli
 
         api = make_service(type(self).FUNCTION, self.adapter()).inference_apis[0]
-        names = []
-        for i, request in enumerate(self.good()):
-            if any(word in str(request.headers) for word in ("multipart", "gzip", "charset")):
-                continue  # a file has no header fields
-            (tmp_path / f"item{i}{self.ending(request)}").write_bytes(request.body)
-            names.append(str(tmp_path / f"item{i}{self.ending(request)}"))
-        assert run_cli(api, ["--input-file", *names, *self.CLI_FLAGS]) == 0
+        files = self.item_files(tmp_path)
+        assert run_cli(api, ["--input-file", *(str(path) for path, _ in files), *self.CLI_FLAGS]) == 0
         lines = capsys.readouterr().out.splitlines()
-        assert len(lines) == len(names)
-        for line in lines:
-            json.loads(line)
+        answers = send_all(self.client(), [request for _, request in files])
+        assert [json.loads(line) for line in lines] == [answer.json() for answer in answers]
+
+    def test_an_offline_run_gives_what_http_gives(self, tmp_path: Path) -> None:
+        from bentoml import offline
+
+        if not self.OFFLINE:
+            pytest.skip("an item is no single file")
+        files = self.item_files(tmp_path)
+        service = make_service(type(self).FUNCTION, self.adapter())
+        names = [str(path) for path, _ in files]
+        out = tmp_path / "out.jsonl"
+        offline.run(service, "predict", names, str(out), source_format="files", progress=False)
+        answers = send_all(self.client(), [request for _, request in files])
+        found = [json.loads(line)["prediction"] for line in out.read_text("utf-8").splitlines()]
+        assert found == [answer.json() for answer in answers]
 
     def ending(self, request: Request) -> str:
         return ".bin"

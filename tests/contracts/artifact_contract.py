@@ -87,7 +87,9 @@ class ArtifactContract(ABC):
             timeout=240,
         )
         assert done.returncode == 0, done.stderr
-        predictions, metadata = json.loads(done.stdout.partition("RESULT")[2])
+        predictions, metadata = json.loads(
+            done.stdout.partition("RESULT")[2].splitlines()[0]
+        )  # some write more
         assert predictions == self.probe(artifact.get())
         assert metadata == METADATA
 

@@ -17,6 +17,7 @@ Item = dict[str, tuple[str, bytes]]
 class FormAdapterContract(InputAdapterContract):
     """`FUNCTION` takes one argument per field; the command line has one pair of flags per field."""
 
+    OFFLINE: ClassVar[bool] = False
     ONE: ClassVar[Any]
     """`(self, *values)`: the result for one item."""
 

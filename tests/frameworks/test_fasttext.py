@@ -1,6 +1,7 @@
 # ruff: noqa: RUF012 - the contract declares these as class variables
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -26,4 +27,8 @@ class TestSupervised(ArtifactContract):
         with TemporaryDirectory() as folder:
             text = Path(folder) / "train.txt"
             text.write_text("__label__up good nice food\n__label__down bad awful food\n" * 20)
-            return fasttext.train_supervised(str(text), dim=4, epoch=20, thread=1, verbose=0)
+            for _ in range(20):
+                # its loss is 0/0 when its monitor looks before the first example is through
+                with suppress(RuntimeError):
+                    return fasttext.train_supervised(str(text), dim=4, epoch=20, thread=1, verbose=0)
+        raise AssertionError("fastText could not be trained in 20 tries")

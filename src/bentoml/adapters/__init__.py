@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from .multi_file_input import MultiFileInput as MultiFileInput
     from .multi_image_input import MultiImageInput as MultiImageInput
     from .ndarray_input import NdarrayInput as NdarrayInput
+    from .parquet_input import ParquetInput as ParquetInput
     from .parquet_output import ParquetOutput as ParquetOutput
     from .string_input import StringInput as StringInput
     from .tensorflow_tensor_input import TfTensorInput as TfTensorInput
@@ -44,6 +45,7 @@ _MODULES = {
     "MultiFileInput": "multi_file_input",
     "MultiImageInput": "multi_image_input",
     "NdarrayInput": "ndarray_input",
+    "ParquetInput": "parquet_input",
     "ParquetOutput": "parquet_output",
     "StringInput": "string_input",
     "TfTensorInput": "tensorflow_tensor_input",

@@ -9,8 +9,9 @@ by tasks only when one of the latter is overridden.
 from __future__ import annotations
 
 import argparse
+import copy
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, ClassVar, NamedTuple, TypeVar
 
 from bentoml.exceptions import BadInput
 from bentoml.types import (
@@ -27,6 +28,7 @@ from bentoml.types import (
 from . import cli_input, lambda_input
 from .limits import DEFAULT_LIMITS, DecodeLimits
 
+Adapter = TypeVar("Adapter", bound="BaseInputAdapter")
 LEGACY_METHODS = ("from_http_request", "extract_user_func_args", "iter_batch_args")
 
 
@@ -76,6 +78,12 @@ class BaseInputAdapter:
     @property
     def http_input_example(self) -> Any:
         return self._example
+
+    def with_example(self: Adapter, example: Any) -> Adapter:
+        """A copy with another `http_input_example`."""
+        other = copy.copy(self)
+        other._example = example
+        return other
 
     @property
     def request_schema(self) -> dict[str, Any]:

@@ -10,12 +10,15 @@ from bentoml.exceptions import BadInput, PayloadTooLarge, UnsupportedMediaType
 from bentoml.types import InferenceTask, Payload
 
 from . import cli_input, table
+from .arrow_body import arrow_form, read_arrow
+from .arrow_columns import column_values, python_values
 from .base_input import Group
 from .content import TextSource, text_source
 from .csv_table import read_csv
 from .declared import dtype_name, fit, keeps_text
 from .frames import TypedTable, build_frame, frame_of_batch
 from .json_codec import has_long_integer, loads
+from .negotiation import ARROW_STREAM, PARQUET
 from .schemas import dataframe_schema
 from .string_input import StringInput
 from .table import Label, Table
@@ -26,10 +29,10 @@ ORIENTS = ("records", "columns", "values", "split", "index")
 class DataframeInput(StringInput):
     """Rows of a table; one request may hold many, and the answer has one result per row.
 
-    JSON in any of five orients, or CSV when the Content-Type is `text/csv`. Columns are found by
-    name, never by place, and every request is typed on its own: integers, floats, booleans and text
-    keep their types, null becomes NaN. Requests share a call only when their column names, order
-    and types agree.
+    JSON in any of five orients, CSV when the Content-Type is `text/csv`, a Parquet file, or an Arrow
+    stream or file. Columns are found by name, never by place, and every request is typed on its own:
+    integers, floats, booleans and text keep their types, null becomes NaN. Requests share a call only
+    when their column names, order and types agree.
 
     Args:
         typ: `"frame"`.
@@ -41,6 +44,7 @@ class DataframeInput(StringInput):
     """
 
     SINGLE_MODE_SUPPORTED: ClassVar[bool] = False
+    CLI_FORMATS: ClassVar[tuple[str, ...]] = ("json", "csv", "parquet", "arrow")
 
     def __init__(
         self,
@@ -74,7 +78,7 @@ class DataframeInput(StringInput):
         return ["pandas"]
 
     def default_schema(self) -> dict[str, Any]:
-        return dataframe_schema(self.columns, self._dtype_names())
+        return dataframe_schema(self.columns, self._dtype_names(), self.orient, (PARQUET, ARROW_STREAM))
 
     def decode(self, payload: Payload) -> Any:
         try:
@@ -107,6 +111,9 @@ class DataframeInput(StringInput):
     # -- from bytes to a typed table --------------------------------------------------------------
 
     def _parse(self, source: TextSource) -> TypedTable:
+        form = None if _is_csv(source) else arrow_form(source)
+        if form is not None:
+            return self._of_arrow(read_arrow(source.data, form, self.limits))
         if _is_csv(source):
             found = read_csv(source.text(), self.text_columns)
         else:
@@ -116,6 +123,21 @@ class DataframeInput(StringInput):
         if self.columns is not None:
             found = table.align(found, self.columns)
         return self._typed(found, wide=has_long_integer(source.data))
+
+    def _of_arrow(self, found: Table) -> TypedTable:
+        if self.columns is not None:
+            found = table.align(found, self.columns)
+        declared = self._declared(found.names)
+        columns, kinds = [], []
+        for name, column in zip(found.names, found.columns, strict=True):
+            if name in declared:
+                values: Sequence[Any] = python_values(column)
+                values, kind = fit(name, values, table.kind_of(values, wide=True), declared[name])
+            else:
+                values, kind = column_values(column)
+            columns.append(values)
+            kinds.append(kind)
+        return TypedTable(found._replace(columns=columns), tuple(kinds))
 
     def _read_json(self, data: Any) -> Table:
         reader = _READERS[self.orient or _guess_orient(data)]
@@ -166,19 +188,29 @@ class DataframeInput(StringInput):
     def add_cli_flags(self, parser: argparse.ArgumentParser) -> None:
         super().add_cli_flags(parser)
         parser.add_argument(
-            "--format", choices=("csv", "json"), default="json", help="how the items are written"
+            "--format",
+            choices=self.CLI_FORMATS,
+            default=self.CLI_FORMATS[0],
+            help="how the items are written",
         )
 
     def payloads_of_flags(self, flags: argparse.Namespace) -> Iterator[Payload]:
-        kind = "text/csv" if flags.format == "csv" else "application/json"
-        payloads = cli_input.read_payloads(flags, {"Content-Type": kind})
+        payloads = cli_input.read_payloads(flags, {"Content-Type": _CLI_TYPES[flags.format]})
         return map(cli_input.with_detected_charset, payloads)
 
+    def task_data(self, payload: Payload) -> Any:
+        source = text_source(payload, self.limits)
+        is_text = _is_csv(source) or arrow_form(source) is None
+        return source.text() if is_text else source.data
+
     def parse_task(self, task: InferenceTask) -> Any:
-        text = task.data if isinstance(task.data, str) else bytes(task.data).decode("utf-8")
-        source = TextSource(text.encode("utf-8", "surrogatepass"), None, task.http_headers.content_type, "")
+        text = task.data
+        data = text.encode("utf-8", "surrogatepass") if isinstance(text, str) else bytes(text)
+        source = TextSource(data, None, task.http_headers.content_type, "")
         try:
             value = self._parse(source)
+        except (PayloadTooLarge, UnsupportedMediaType):
+            raise
         except BadInput as err:
             raise BadInput(f"DataframeInput Wrong input format: {err}") from err
         task.batch = value.table.rows
@@ -207,6 +239,11 @@ _READERS: dict[str, Callable[..., Table]] = {
     "split": table.from_split,
     "index": table.from_index,
 }
+
+
+_CLI_TYPES = {
+    "json": "application/json", "csv": "text/csv", "parquet": PARQUET, "arrow": ARROW_STREAM
+}  # fmt: skip
 
 
 def _guess_orient(data: Any) -> str:

@@ -24,8 +24,10 @@ class DataframeOutput(FormsOutput):
         output_orient: `records`, `columns`, `values`, `split`, `index` or `table`, as in
             `pandas.DataFrame.to_json`.
         ensure_ascii: escape everything outside ASCII.
-        charset: named in the Content-Type when set.
+        charset: of the JSON form, named in its Content-Type when set.
     """
+
+    compression: str = "snappy"
 
     def __init__(
         self,
@@ -52,60 +54,68 @@ class DataframeOutput(FormsOutput):
     def pip_dependencies(self) -> list[str]:
         return ["pandas"]
 
-    compression: str = "snappy"
-
     @property
     def forms(self) -> tuple[str, ...]:
         return (JSON, CSV, *BINARY_FORMS) if has_arrow() else (JSON, CSV)
 
     def encode_form(self, form: str, results: Any, rows: Sequence[int | None]) -> list[Reply]:
+        pieces = _pieces(results, rows)
         if form != JSON:
             head = ReplyHead(200, f"{CSV}; charset=utf-8" if form == CSV else form, (VARY,))
-            return [self._in_form(form, head, piece) for piece in self._pieces(results, rows)]
-        if isinstance(results, (list, tuple)):
-            bodies = [self._text(piece) for piece in self._pieces(results, rows)]
-        else:
-            bodies = self._slices(_as_frame(results), [1 if count is None else count for count in rows])
-        charset = self.charset or "utf-8"
-        return [Reply(self._head, body.encode(charset, "xmlcharrefreplace")) for body in bodies]
+            return [self._one(form, head, piece) for piece in pieces]
+        replies = self._records(results, rows) if self._can_write_at_once(results, rows) else None
+        return replies or [self._one(JSON, self._head, piece) for piece in pieces]
 
-    def _in_form(self, form: str, head: ReplyHead, frame: Any) -> Reply:
+    def _can_write_at_once(self, results: Any, rows: Sequence[int | None]) -> bool:
+        return self.output_orient == "records" and len(rows) > 1 and not isinstance(results, (list, tuple))
+
+    def _records(self, results: Any, rows: Sequence[int | None]) -> list[Reply] | None:
+        """All items with one call of pandas; None if it fails, for then they are written one by one."""
         try:
+            text = _as_frame(results).to_json(orient="records", lines=True, force_ascii=self.ensure_ascii)
+        except Exception:  # whatever the `__str__` and the like of a value raise
+            return None
+        lines = text.split("\n")
+        return [Reply(self._head, self._in_charset(f"[{','.join(lines[a:b])}]")) for a, b in _spans(rows)]
+
+    def _one(self, form: str, head: ReplyHead, frame: Any) -> Reply:
+        try:
+            if form == JSON:
+                text = frame.to_json(orient=self.output_orient, force_ascii=self.ensure_ascii)
+                return Reply(head, self._in_charset(text))
             return Reply(head, write_table(form, frame, self.compression))
         except MissingDependencyException as err:
             return error_reply(500, str(err))
-        except (ValueError, TypeError, OverflowError) as err:
+        except Exception as err:
             reason = str(err).partition("\n")[0][:200]
             return error_reply(500, f"The result cannot be written as {form}: {reason}")
 
-    def _pieces(self, results: Any, rows: Sequence[int | None]) -> Iterator[Any]:
-        """The frame of each item; a list holds one already: an API without batch mode returned it."""
-        if isinstance(results, (list, tuple)):
-            yield from map(_as_frame, results)
-            return
-        frame = _as_frame(results)
-        for first, last in _spans([1 if count is None else count for count in rows]):
-            yield frame.iloc[first:last]
-
-    def _slices(self, frame: Any, counts: Sequence[int]) -> list[str]:
-        if self.output_orient == "records" and len(counts) > 1:
-            lines = frame.to_json(orient="records", lines=True, force_ascii=self.ensure_ascii).split("\n")
-            return [f"[{','.join(lines[a:b])}]" for a, b in _spans(counts)]
-        import pandas  # noqa: PLC0415
-
-        counted = isinstance(frame.index, pandas.RangeIndex)
-        pieces = (frame.iloc[a:b] for a, b in _spans(counts))
-        return [self._text(p.reset_index(drop=True) if counted else p) for p in pieces]
-
-    def _text(self, frame: Any) -> str:
-        return str(frame.to_json(orient=self.output_orient, force_ascii=self.ensure_ascii))
+    def _in_charset(self, text: str) -> bytes:
+        return text.encode(self.charset or "utf-8", "xmlcharrefreplace")
 
 
-def _spans(counts: Sequence[int]) -> list[tuple[int, int]]:
+def _pieces(results: Any, rows: Sequence[int | None]) -> Iterator[Any]:
+    """The frame of each item: a slice of the whole, or what a list has for it."""
+    import pandas  # noqa: PLC0415
+
+    if isinstance(results, (list, tuple)) and results and all(map(is_tabular, results)):
+        frames = list(map(_as_frame, results))
+        for first, last in _spans(rows):
+            yield frames[first] if last - first == 1 else pandas.concat(frames[first:last])
+        return
+    frame = _as_frame(list(results) if isinstance(results, tuple) else results)
+    is_counted = isinstance(frame.index, pandas.RangeIndex)
+    for first, last in _spans(rows):
+        piece = frame.iloc[first:last]
+        yield piece.reset_index(drop=True) if is_counted else piece
+
+
+def _spans(rows: Sequence[int | None]) -> list[tuple[int, int]]:
     spans, start = [], 0
-    for count in counts:
-        spans.append((start, start + count))
-        start += count
+    for count in rows:
+        end = start + (1 if count is None else count)
+        spans.append((start, end))
+        start = end
     return spans
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import mimetypes
 import re
+import unicodedata
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -15,12 +16,13 @@ from .base_output import BaseOutputAdapter
 from .forms_output import one_per_item
 
 _UNSAFE = re.compile(r'[^ -~]|["\\;%]')
-_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+_PACKED = {"gzip": "application/gzip", "bzip2": "application/x-bzip2", "xz": "application/x-xz"}
 NOSNIFF = ("X-Content-Type-Options", "nosniff")
 
 
 class FileOutput(BaseOutputAdapter):
-    """One file per item: `bytes`, `str` (as UTF-8), a `FileLike`, or the `pathlib.Path` of a file.
+    """One file per item: `bytes`, `str` (as UTF-8), a `FileLike` or an open file (both from their
+    start), or the `pathlib.Path` of a file.
 
     Args:
         content_type: of every file; None goes by the file's name.
@@ -54,13 +56,13 @@ class FileOutput(BaseOutputAdapter):
             return value
         try:
             body, name = _content(value)
-        except (OSError, TypeError) as err:
+        except (OSError, TypeError, ValueError) as err:
             return error_reply(500, f"The result cannot be written as a file: {_reason(err)}")
         name = self.filename or name
         return Reply(ReplyHead(200, self._type(name, value), self._headers(name)), body)
 
     def _type(self, name: str, value: Any) -> str:
-        found = self.content_type or mimetypes.guess_type(name)[0]
+        found = self.content_type or _type_of_name(name)
         if found is None:
             return "text/plain; charset=utf-8" if isinstance(value, str) else "application/octet-stream"
         is_text = isinstance(value, str) and found.startswith("text/") and "charset" not in found
@@ -76,8 +78,8 @@ class FileOutput(BaseOutputAdapter):
 def disposition(name: str, *, inline: bool) -> str:
     """A Content-Disposition; only the last part of `name` is told, whatever it holds."""
     kind = "inline" if inline else "attachment"
-    last = _CONTROL.sub("", name.replace("\\", "/").rpartition("/")[2])[:255]
-    if not last:
+    last = "".join(c for c in _last_part(name) if unicodedata.category(c)[0] != "C")[:255]
+    if last.strip(". ") == "":
         return kind
     plain = _UNSAFE.sub("_", last)
     if plain == last:
@@ -86,16 +88,35 @@ def disposition(name: str, *, inline: bool) -> str:
     return f"{kind}; filename=\"{plain}\"; filename*=UTF-8''{encoded}"
 
 
+def _last_part(name: str) -> str:
+    return name.replace("\\", "/").rpartition("/")[2]
+
+
+def _type_of_name(name: str) -> str | None:
+    """The media type a name's ending stands for; that of the outer layer, for `data.csv.gz`."""
+    found, packing = mimetypes.guess_type(f"./{_last_part(name)}")
+    return found if packing is None else _PACKED.get(packing)
+
+
 def _content(value: Any) -> tuple[bytes, str]:
     if isinstance(value, str):
         return value.encode("utf-8", "replace"), ""
     if isinstance(value, (bytes, bytearray, memoryview)):
         return bytes(value), ""
-    if isinstance(value, FileLike):
-        return value.bytes_ if value.bytes_ is not None else value.read(), value.name
+    if isinstance(value, FileLike) and value.bytes_ is not None:
+        return value.bytes_, value.name
     if isinstance(value, Path):
         return value.read_bytes(), value.name
-    raise TypeError(f"a {type(value).__name__} is not bytes, str, FileLike or pathlib.Path")
+    if hasattr(value, "read"):
+        return _read_whole(value.stream if isinstance(value, FileLike) else value, value)
+    raise TypeError(f"a {type(value).__name__} is not bytes, str, a file or pathlib.Path")
+
+
+def _read_whole(stream: Any, named: Any) -> tuple[bytes, str]:
+    if hasattr(stream, "seekable") and stream.seekable():
+        stream.seek(0)
+    name = getattr(named, "name", "")
+    return _content(stream.read())[0], name if isinstance(name, str) else ""
 
 
 def _reason(err: Exception) -> str:

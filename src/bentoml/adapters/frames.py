@@ -19,8 +19,8 @@ class TypedTable(NamedTuple):
 
     Attributes:
         table: its columns.
-        kinds: per column, a kind of `table` or the name of its declared type. Only requests with
-            equal names and kinds share a frame.
+        kinds: per column, a kind of `table` or the name of its type. Only requests with equal names
+            and kinds share a frame.
     """
 
     table: Table
@@ -77,14 +77,27 @@ def _redeclared(column: Any, name: Label, cells: Any, dtype: Any) -> Any:
 
 
 def _joined(tables: Sequence[Table]) -> list[Sequence[Any]]:
-    width = range(len(tables[0].names))
-    return [list(chain.from_iterable(table.columns[place] for table in tables)) for place in width]
+    return [_concatenated(parts) for parts in zip(*(table.columns for table in tables), strict=True)]
+
+
+def _concatenated(parts: Sequence[Any]) -> Sequence[Any]:
+    kinds = set(map(type, parts))
+    if len(kinds) > 1 or kinds <= {list, tuple}:
+        return list(chain.from_iterable(parts))
+    import numpy  # noqa: PLC0415
+    import pandas  # noqa: PLC0415
+
+    joined: Any = numpy.concatenate(parts) if kinds == {numpy.ndarray} else pandas.concat(parts)
+    found: Sequence[Any] = joined if kinds == {numpy.ndarray} else joined.reset_index(drop=True)
+    return found
 
 
 def _column(values: Sequence[Any], kind: str) -> Any:
     import numpy  # noqa: PLC0415
     import pandas  # noqa: PLC0415
 
+    if hasattr(values, "dtype"):
+        return values
     dtype = _DTYPES.get(kind)
     if dtype is not None:
         return numpy.array(values, dtype=dtype)

@@ -12,6 +12,11 @@ from bentoml.types import Reply, ReplyHead, error_reply
 from .forms_output import VARY, FormsOutput, one_per_item
 
 _TYPES = {"PNG": "image/png", "JPEG": "image/jpeg", "WEBP": "image/webp"}
+_MODES = {
+    "PNG": ("1", "L", "LA", "P", "RGB", "RGBA", "I;16"),
+    "JPEG": ("L", "RGB", "CMYK"),
+    "WEBP": ("RGB", "RGBA"),
+}
 _FORMATS = {media_type: name for name, media_type in _TYPES.items()}
 
 
@@ -67,17 +72,21 @@ class ImageOutput(FormsOutput):
             return error_reply(500, f"The result cannot be written as an image: {str(err)[:200]}")
 
     def _bytes(self, name: str, value: Any) -> bytes:
-        image = _to_image(value)
-        if name != "PNG" and image.mode not in ("RGB", "RGBA", "L", "CMYK"):
-            image = image.convert("RGBA" if image.mode in ("LA", "PA") else "RGB")
-        if name == "JPEG" and image.mode == "RGBA":
-            image = image.convert("RGB")
-        if name == "WEBP" and image.mode == "CMYK":
-            image = image.convert("RGB")
+        image = _fitted(_to_image(value), name)
         options = {"quality": self.quality} if self.quality is not None and name != "PNG" else {}
         out = io.BytesIO()
         image.save(out, name, **options)
         return out.getvalue()
+
+
+def _fitted(image: Any, name: str) -> Any:
+    """`image` in a mode that the format has. Raises `ValueError` where that would change its values."""
+    if image.mode in _MODES[name]:
+        return image
+    if image.mode[0] in "IF":
+        raise ValueError(f"pixels of mode {image.mode} cannot be written as {name}; convert them to 8 bits")
+    has_alpha = image.mode in ("LA", "PA", "La", "RGBA", "RGBa") or "transparency" in image.info
+    return image.convert("RGBA" if has_alpha and "RGBA" in _MODES[name] else "RGB")
 
 
 def _to_image(value: Any) -> Any:

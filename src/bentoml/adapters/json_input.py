@@ -11,6 +11,7 @@ from bentoml.types import InferenceTask, Payload
 from .content import text_source
 from .json_codec import loads, loads_many
 from .json_model import JsonModel
+from .schemas import any_json
 from .string_input import StringInput
 
 _BODY = itemgetter(0)
@@ -65,6 +66,4 @@ class JsonInput(StringInput):
     def default_schema(self) -> dict[str, Any]:
         if self._model is not None:
             return {"application/json": {"schema": self._model.openapi()}}
-        anything = {"description": "Any JSON value."}
-        is_object = self._example is None or isinstance(self._example, dict)
-        return {"application/json": {"schema": {"type": "object", **anything} if is_object else anything}}
+        return {"application/json": {"schema": any_json(self._example)}}

@@ -53,7 +53,9 @@ class JsonOutput(BaseOutputAdapter):
     def _one(self, value: Any) -> bytes | Reply:
         try:
             return dumps(value, ensure_ascii=self.ensure_ascii)
-        except (TypeError, ValueError, RecursionError) as err:
+        except RecursionError:
+            return error_reply(500, "The result cannot be written as JSON: it is nested too deeply")
+        except (TypeError, ValueError) as err:
             return error_reply(500, f"The result cannot be written as JSON: {str(err)[:200]}")
 
     def _in_charset(self, body: bytes) -> bytes:

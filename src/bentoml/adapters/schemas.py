@@ -25,28 +25,61 @@ def one_file(field: str) -> dict[str, Any]:
     return {"schema": {"type": "object", "properties": {field: dict(BINARY)}, "required": [field]}}
 
 
-def dataframe_schema(columns: Sequence[str] | None, dtype: Any) -> dict[str, Any]:
-    """JSON by column where columns are known, any of the shapes otherwise; CSV; a form."""
-    properties: dict[str, Any] = {}
-    if isinstance(dtype, Mapping):
-        labels = [str(columns[key] if columns and isinstance(key, int) else key) for key in dtype]
-        kinds = [json_type(name) for name in dtype.values()]
-        properties = {k: {"type": "array", "items": {"type": t}} for k, t in zip(labels, kinds, strict=True)}
-    elif columns:
-        items: dict[str, Any] = {"type": json_type(dtype)} if isinstance(dtype, str) else {}
-        properties = {name: {"type": "array", "items": items} for name in columns}
-    by_column: dict[str, Any] = {"type": "object"}
-    if properties:
-        by_column["properties"] = properties
-        schema = by_column
-    else:
-        rows = {"type": "array", "items": {"type": "array", "items": {}}}
-        records = {"type": "array", "items": {"type": "object"}}
-        schema = {"oneOf": [rows, records, by_column]}
+def any_json(example: Any) -> dict[str, Any]:
+    """Any value: called an object, as in the 0.13 line, unless the example is something else."""
+    kind = {"type": "object"} if example is None or isinstance(example, Mapping) else {}
+    return {**kind, "description": "Any JSON value."}
+
+
+def dataframe_schema(
+    columns: Sequence[str] | None, dtype: Any, orient: str | None, more: Sequence[str] = ()
+) -> dict[str, Any]:
+    """JSON in the orients that are read, columns by name where they are known; CSV; `more` types; a form."""
+    shapes = _table_shapes(_cell_schemas(columns, dtype))
+    schema = {"anyOf": [shapes[name] for name in _GUESSED]} if orient is None else shapes[orient]
     return {
         "application/json": {"schema": schema},
         "text/csv": {"schema": {"type": "string"}},
+        **{media_type: {"schema": dict(BINARY)} for media_type in more},
         "multipart/form-data": one_file("file"),
+    }
+
+
+_GUESSED = ("columns", "records", "values", "split")
+
+
+def _cell_schemas(columns: Sequence[str] | None, dtype: Any) -> dict[str, dict[str, Any]]:
+    """Column → schema of one cell; empty when no column is known by name."""
+    if isinstance(dtype, Mapping):
+        names = [str(columns[key] if columns and isinstance(key, int) else key) for key in dtype]
+        kinds = [json_type(name) for name in dtype.values()]
+    else:
+        names = list(columns or ())
+        kinds = [json_type(dtype) if isinstance(dtype, str) else "object"] * len(names)
+    return {name: {} if kind == "object" else {"type": kind} for name, kind in zip(names, kinds, strict=True)}
+
+
+def _table_shapes(cells: Mapping[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
+    """Orient → schema of a table with at least these columns."""
+    known: dict[str, Any] = {"required": list(cells)} if cells else {}
+    by_name = {
+        name: {"anyOf": [{"type": "array", "items": cell}, {"type": "object", "additionalProperties": cell}]}
+        for name, cell in cells.items()
+    }
+    record = {"type": "object", **({"properties": dict(cells)} if cells else {}), **known}
+    width = {"minItems": len(cells), "maxItems": len(cells)} if cells else {}
+    rows = {"type": "array", "items": {"type": "array", "items": {}, **width}}
+    names = {"type": "array", "items": {}}
+    return {
+        "columns": {"type": "object", **({"properties": by_name} if cells else {}), **known},
+        "records": {"type": "array", "items": record},
+        "values": rows,
+        "index": {"type": "object", "additionalProperties": record},
+        "split": {
+            "type": "object",
+            "properties": {"columns": names, "index": names, "data": {"type": "array", "items": names}},
+            "required": ["columns", "data"],
+        },
     }
 
 

@@ -11,6 +11,7 @@ from bentoml.types import InferenceTask, Payload
 from . import cli_input
 from .base_input import BaseInputAdapter
 from .content import read_text
+from .schemas import any_json
 
 
 class StringInput(BaseInputAdapter):
@@ -34,5 +35,7 @@ class StringInput(BaseInputAdapter):
         return map(cli_input.with_detected_charset, super().payloads_of_flags(flags))
 
     def default_schema(self) -> dict[str, Any]:
-        text = {"schema": {"type": "string"}}
-        return {"text/plain": text, "application/json": {"schema": {"type": "object"}}}
+        return {
+            "text/plain": {"schema": {"type": "string"}},
+            "application/json": {"schema": any_json(self._example)},
+        }

@@ -34,12 +34,15 @@ _KINDS: dict[frozenset[type], str] = {
 }
 
 
+_ARRAY_KINDS = {"int64": INT, "float64": FLOAT, "bool": BOOL}
+
+
 class Table(NamedTuple):
     """Columns of equal length.
 
     Attributes:
         names: labels, in order; integers when the request named none.
-        columns: one sequence of values per name; null is None.
+        columns: one sequence of values per name; null is None, and NaN in an array.
         rows: number of rows.
     """
 
@@ -51,9 +54,14 @@ class Table(NamedTuple):
 def kind_of(values: Sequence[Any], *, wide: bool) -> str:
     """The kind of a column: `i`, `f`, `b`, `s`, or `o` for anything mixed or nested.
 
+    An array or series of another type than 64-bit numbers and truth values has its type's name.
+
     Args:
         wide: integers may be beyond 64 bits and have to be looked at; such a column is `o`.
     """
+    dtype = getattr(values, "dtype", None)
+    if dtype is not None:
+        return _ARRAY_KINDS.get(str(dtype), str(dtype))
     kind = _KINDS.get(frozenset(map(type, values)), MIXED)
     if wide and kind == INT and not INT64_MIN <= min(values) <= max(values) <= INT64_MAX:
         return MIXED

@@ -68,7 +68,9 @@ class EasyOCRArtifact(ModelArtifact):
         easyocr = import_package("easyocr", self)
         parameters = json.loads(self._found(path, PARAMETERS).read_text(encoding="utf-8"))
         detect_model = parameters.pop("detect_model", "craft_mlt_25k")  # 0.13 did not write it
-        reader = easyocr.Reader(model_storage_directory=path, download_enabled=False, **parameters)
+        # Both folders, or EasyOCR makes one in the home directory, which a container may not have.
+        folders = {"model_storage_directory": path, "user_network_directory": path}
+        reader = easyocr.Reader(download_enabled=False, **folders, **parameters)
         return self.pack(reader, detect_model=detect_model, **parameters)
 
     def save(self, dst: str) -> None:

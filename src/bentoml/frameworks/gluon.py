@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+from pathlib import Path
 from typing import Any
 
 from bentoml.exceptions import InvalidArgument
@@ -28,19 +30,29 @@ class GluonModelArtifact(ModelArtifact):
     )
     PIP = ("mxnet",)
 
+    def __init__(self, name: str) -> None:
+        super().__init__(name)
+        self._source: Path | None = None
+
     def pack(self, model: Any, metadata: dict[str, Any] | None = None) -> GluonModelArtifact:
         """Take a block. Raises `InvalidArgument` for anything else."""
         if not isinstance(model, import_package("mxnet.gluon", self).HybridBlock):
             raise self._refusal(model, "a mxnet.gluon.HybridBlock")
-        self._model = model
+        self._model, self._source = model, None
         return self
 
     def load(self, path: str) -> GluonModelArtifact:
         gluon = import_package("mxnet.gluon", self)
         symbol, parameters = self._found(path, SYMBOL), self._found(path, PARAMETERS)
-        return self.pack(gluon.SymbolBlock.imports(str(symbol), [INPUT], str(parameters)))
+        self.pack(gluon.SymbolBlock.imports(str(symbol), [INPUT], str(parameters)))
+        self._source = Path(path)
+        return self
 
     def save(self, dst: str) -> None:
+        if self._source is not None:  # a block that was imported exports without its parameters
+            for suffix in (SYMBOL, PARAMETERS):
+                shutil.copyfile(self._file(str(self._source), suffix), self._file(dst, suffix))
+            return
         try:
             self._model.export(str(self._file(dst, "")))
         except RuntimeError as err:

@@ -52,11 +52,21 @@ class Finisher:
         self.api_name = api_name
         self.packs_itself = is_foreign(adapter, "pack_user_func_return_value")
         self._responds_itself = is_foreign(adapter, "to_http_response")
+        own_encode = is_foreign(adapter, "encode") and not is_foreign(adapter, "encode_for")
+        self.negotiates = adapter.NEGOTIATES and not own_encode
 
     def batch(
-        self, results: Any, rows: Sequence[int | None], tasks: Sequence[InferenceTask] = ()
+        self,
+        results: Any,
+        rows: Sequence[int | None],
+        tasks: Sequence[InferenceTask] = (),
+        accepts: Sequence[str] = (),
     ) -> list[Reply]:
-        """Replies for the items of one call in batch mode; as many as `rows`, in order."""
+        """Replies for the items of one call in batch mode; as many as `rows`, in order.
+
+        Args:
+            accepts: the `Accept` header of each item, for an adapter that `negotiates`.
+        """
         if not hasattr(results, "__len__"):
             if not hasattr(results, "__iter__"):
                 return self._mismatch(f"a {type(results).__name__}", rows)
@@ -66,36 +76,47 @@ class Finisher:
         if isinstance(results, (list, tuple)):
             kinds = set(map(type, results))
             if any(issubclass(kind, InferenceResult) for kind in kinds):
-                return self._mixed(results, rows, tasks)
+                return self._mixed(results, rows, tasks, accepts)
         expected = len(rows) if rows.count(None) == len(rows) else sum(1 if r is None else r for r in rows)
         actual = _length(results)
         if actual != expected:
             return self._mismatch(f"{actual} results", rows, expected)
-        return self._encode(results, rows, tasks)
+        return self._encode(results, rows, tasks, accepts)
 
-    def one(self, result: Any, tasks: Sequence[InferenceTask] = ()) -> Reply:
+    def one(self, result: Any, tasks: Sequence[InferenceTask] = (), accepts: Sequence[str] = ()) -> Reply:
         """The reply of a call for one item (`batch=False`)."""
         if isinstance(result, InferenceResult):
             return reply_of_result(self.adapter, result)
-        return self._encode([result], [None], tasks)[0]
+        return self._encode([result], [None], tasks, accepts)[0]
 
     def _mixed(
-        self, results: Sequence[Any], rows: Sequence[int | None], tasks: Sequence[InferenceTask]
+        self,
+        results: Sequence[Any],
+        rows: Sequence[int | None],
+        tasks: Sequence[InferenceTask],
+        accepts: Sequence[str],
     ) -> list[Reply]:
         """Results that user code built, one per item, possibly with plain values between them."""
         if len(results) != len(rows):
             return self._mismatch(f"{len(results)} results", rows, len(rows))
-        return [self.one(result, tasks[i : i + 1]) for i, result in enumerate(results)]
+        return [self.one(result, tasks[i : i + 1], accepts[i : i + 1]) for i, result in enumerate(results)]
 
     def _encode(
-        self, results: Any, rows: Sequence[int | None], tasks: Sequence[InferenceTask]
+        self,
+        results: Any,
+        rows: Sequence[int | None],
+        tasks: Sequence[InferenceTask],
+        accepts: Sequence[str],
     ) -> list[Reply]:
         try:
             if self.packs_itself:
                 packed = self.adapter.pack_user_func_return_value(results, tasks)
                 replies = [reply_of_result(self.adapter, result) for result in packed]
             else:
-                replies = self.adapter.encode(results, rows)
+                if accepts:
+                    replies = self.adapter.encode_for(results, rows, accepts)
+                else:
+                    replies = self.adapter.encode(results, rows)
                 if self._responds_itself:
                     replies = [reply_of_result(self.adapter, result_of_reply(r)) for r in replies]
         except Exception as err:  # an output adapter's failure belongs to these items

@@ -95,7 +95,9 @@ class ValueRoad:
     def _call(self, items: Sequence[int], group: Group) -> Steps[Outcome]:
         if not self.with_tasks:
             result = yield Call(group.args)
-            return result if isinstance(result, Failure) else self.finisher.batch(result, group.rows)
+            if isinstance(result, Failure):
+                return result
+            return self.finisher.batch(result, group.rows, (), self._accepts(items))
         tasks = [self._task(i, rows) for i, rows in zip(items, group.rows, strict=True)]
         result = yield Call(group.args, task_kwargs(self.api, tasks))
         return finish_tasks(self.finisher, result, items, tasks, group.rows)
@@ -107,10 +109,13 @@ class ValueRoad:
             if isinstance(result, Failure):
                 log_failure(result.error)
                 return failure_reply(result.error)
-            return self.finisher.one(result)
+            return self.finisher.one(result, (), self._accepts([item]))
         task = self._task(item, None)
         result = yield Call(args, task_kwargs(self.api, [task]))
         return finish_one(self.finisher, result, task)
+
+    def _accepts(self, items: Sequence[int]) -> Sequence[str]:
+        return [self.payloads[i].head.accept for i in items] if self.finisher.negotiates else ()
 
     def _task(self, item: int, rows: int | None) -> InferenceTask:
         payload = self.payloads[item]
@@ -243,7 +248,8 @@ def finish_tasks(
     live = [(task, count) for task, count in zip(tasks, rows, strict=True) if not task.is_discarded]
     if not live:
         return [discarded_reply(task) for task in tasks]
-    found = iter(finisher.batch(result, [count for _, count in live], [task for task, _ in live]))
+    kept = [task for task, _ in live]
+    found = iter(finisher.batch(result, [count for _, count in live], kept, accepts_of(finisher, kept)))
     return [discarded_reply(task) if task.is_discarded else next(found) for task in tasks]
 
 
@@ -253,4 +259,10 @@ def finish_one(finisher: Finisher, result: Any, task: InferenceTask) -> Reply:
     if isinstance(result, Failure):
         log_failure(result.error)
         return failure_reply(result.error)
-    return finisher.one(result, [task])
+    return finisher.one(result, [task], accepts_of(finisher, [task]))
+
+
+def accepts_of(finisher: Finisher, tasks: Sequence[InferenceTask]) -> Sequence[str]:
+    if not finisher.negotiates:
+        return ()
+    return [", ".join(task.http_headers.get_all("accept")) for task in tasks]

@@ -40,11 +40,11 @@ def _write(orient: str | None, names: Sequence[Any], row: Sequence[Any]) -> byte
         body = [row]
     else:
         body = [named]
-    return json.dumps(body).encode()
+    return json.dumps(body, default=str).encode()
 
 
 def _plain(column: Sequence[Any], kind: str) -> list[Any]:
     """The column in JSON's terms; in a column of floats every number is one, in each row by itself too."""
     if kind == FLOAT:
         return [None if cell is None or isnan(cell) else float(cell) for cell in column]
-    return list(column)
+    return list(column.tolist() if hasattr(column, "tolist") else column)

@@ -6,6 +6,7 @@ code generators and people read the same. Standard library only, and a pure func
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -104,12 +105,23 @@ def summary_of(api: InferenceAPI) -> str:
 
 def request_content(api: InferenceAPI) -> dict[str, Any]:
     """What the input adapter accepts, with the example of `@api(example=…)` where it fits."""
-    content = media_objects(api.input_adapter.openapi_content())
-    if api.example is not None:
-        for media_type, media in content.items():
-            if _carries_json(media_type) and "examples" not in media:
-                media["example"] = api.example
+    adapter, example = api.input_adapter, api.example
+    if example is None or not _is_json(example):
+        adapter = adapter.with_example(None) if example is not None else adapter
+        return media_objects(adapter.openapi_content())
+    content = media_objects(adapter.with_example(example).openapi_content())
+    for media_type, media in content.items():
+        if _carries_json(media_type) and "examples" not in media:
+            media["example"] = example
     return content
+
+
+def _is_json(value: Any) -> bool:
+    try:
+        json.dumps(value)
+    except (TypeError, ValueError, RecursionError):
+        return False
+    return True
 
 
 def answer_content(api: InferenceAPI) -> dict[str, Any]:

@@ -216,7 +216,10 @@ def _head_table(replies: Sequence[Reply]) -> tuple[list[bytes], list[int] | None
 def _head_bytes(head: ReplyHead) -> bytes:
     raw = _HEAD_BYTES.get(head)
     if raw is None:
-        lines = [f"content-type: {head.content_type}\r\n"] if head.content_type else []
+        kind = head.content_type
+        if kind and not _allowed("content-type", kind):
+            kind = "application/octet-stream"
+        lines = [f"content-type: {kind}\r\n"] if kind else []
         lines += [f"{name.lower()}: {value}\r\n" for name, value in head.headers if _allowed(name, value)]
         raw = STATUS.pack(head.status) + "".join(lines).encode("latin-1", "replace")
         if len(_HEAD_BYTES) > HEADS_KEPT:
