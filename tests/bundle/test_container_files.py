@@ -177,8 +177,11 @@ def prepared(tmp_path: Path) -> Path:
 def test_init_installs_the_bundled_wheel_by_path(prepared: Path) -> None:
     done = run_init(prepared, "install_pip_packages")
     assert done.returncode == 0, done.stderr
+    assert done.stdout == ("ran: pip install --no-cache-dir --x --y -r ./requirements.txt\n")
+    (prepared / "requirements.lock").write_text("x")
+    done = run_init(prepared, "install_pip_packages")
     assert done.stdout == (
-        "ran: pip install --no-cache-dir --x --y ./bundled_pip_dependencies/b.whl -r ./requirements.txt\n"
+        "ran: pip install --no-cache-dir --x --y --require-hashes -r ./requirements.lock\n"
     )
 
 

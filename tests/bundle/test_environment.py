@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import logging
+import sys
 from importlib.metadata import version
 from pathlib import Path
 
@@ -18,6 +20,7 @@ from bentoml.bundle.dependencies import (
 )
 from bentoml.bundle.environment import library_requirement, resolve_environment, write_environment
 from bentoml.bundle.imports import Import
+from bentoml.bundle.own_wheel import build_own_wheel
 from bentoml.bundle.yaml_text import parse_yaml
 from bentoml.exceptions import BentoMLException, InvalidArgument
 from bentoml.service.env import BentoServiceEnv
@@ -120,10 +123,70 @@ def test_requirements_file_is_copied_as_it_is(tmp_path: Path, log: pytest.LogCap
     write_environment(env, target)
     assert resolved.to_record()["requirements_txt"] == resolved.requirements_verbatim
     assert "pip_packages" not in resolved.to_record()
-    assert (target / "requirements.txt").read_bytes() == text.encode()
+    sha256 = hashlib.sha256(build_own_wheel()).hexdigest()
+    assert (target / "requirements.txt").read_bytes().decode() == (
+        f"{LIBRARY} --hash=sha256:{sha256}\r\n"
+        "--find-links ./x\r\n# comment\n  pandas [a]>1 \\\n  --hash=sha256:00\n"
+        "# Left out, the bundle brings its own: bentoml==0.13.1\n\n"
+    )
     assert "Ignoring pip_packages=['click']" in log.text
     assert "Ignoring the pip index options" in log.text
     assert "asks for bentoml by name; on the package index that is another product line" in log.text
+
+
+def test_a_saved_requirements_file_saves_again_as_itself(tmp_path: Path) -> None:
+    first, second = tmp_path / "first", tmp_path / "second"
+    first.mkdir(), second.mkdir()
+    (tmp_path / "req.txt").write_text("bentoml[x]>=1 \\\n  --pre\nclick\n-r more.txt\n")
+    write_environment(BentoServiceEnv(requirements_txt_file=tmp_path / "req.txt"), first)
+    text = (first / "requirements.txt").read_text()
+    assert text.splitlines()[0] == LIBRARY
+    assert [line for line in text.splitlines() if not line.startswith("#")][1:] == ["click", "-r more.txt"]
+    write_environment(BentoServiceEnv(requirements_txt_file=first / "requirements.txt"), second)
+    assert (second / "requirements.txt").read_text() == text
+
+
+def test_included_requirement_files_are_reported(tmp_path: Path, log: pytest.LogCaptureFixture) -> None:
+    (tmp_path / "req.txt").write_text("click\n-c constraints.txt\n")
+    resolve_environment(BentoServiceEnv(requirements_txt_file=tmp_path / "req.txt"))
+    assert "includes 'constraints.txt', which is not in the bundle" in log.text
+
+
+def test_complete_conda_environment(tmp_path: Path) -> None:
+    env = BentoServiceEnv(conda_channels=["forge"], conda_dependencies=["h2o=3", "Python>=3.9"])
+    write_environment(env, tmp_path)
+    complete = parse_yaml((tmp_path / "conda-environment.yml").read_text())
+    assert complete["dependencies"] == ["h2o=3", "Python>=3.9", "pip", {"pip": ["-r requirements.txt"]}]
+    assert complete["channels"] == ["forge"]
+    plain = tmp_path / "plain"
+    plain.mkdir()
+    write_environment(BentoServiceEnv(), plain)
+    minor = f"{sys.version_info.major}.{sys.version_info.minor}"
+    assert parse_yaml((plain / "conda-environment.yml").read_text())["dependencies"] == [
+        f"python={minor}", "pip", {"pip": ["-r requirements.txt"]},
+    ]  # fmt: skip
+    assert parse_yaml((plain / "environment.yml").read_text())["dependencies"] == []
+
+
+def test_conda_never_brings_the_library(tmp_path: Path, log: pytest.LogCaptureFixture) -> None:
+    file = tmp_path / "environment.yml"
+    file.write_text("dependencies: [conda-forge::bentoml=1.4, h2o, {pip: ['BentoML>=1', x]}]\n")
+    assert resolve_environment(BentoServiceEnv(conda_env_yml_file=file)).conda_env["dependencies"] == [
+        "h2o", {"pip": ["x"]},
+    ]  # fmt: skip
+    assert "conda dependency 'conda-forge::bentoml=1.4' is left out" in log.text
+
+
+def test_base_image(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    minor = f"{sys.version_info.major}.{sys.version_info.minor}"
+    assert resolve_environment(BentoServiceEnv()).docker_base_image == f"python:{minor}-slim"
+    conda = resolve_environment(BentoServiceEnv(conda_dependencies=["h2o"]))
+    assert conda.docker_base_image.startswith("condaforge/miniforge3:")
+    (tmp_path / "config.yml").write_text("bento_bundle:\n  default_docker_base_image: my/base:1\n")
+    monkeypatch.setenv("BENTOML_CONFIG", str(tmp_path / "config.yml"))
+    assert resolve_environment(BentoServiceEnv()).docker_base_image == "my/base:1"
+    mine = BentoServiceEnv(docker_base_image="nvidia/cuda:12.4.1-runtime-ubuntu22.04")
+    assert resolve_environment(mine).docker_base_image == "nvidia/cuda:12.4.1-runtime-ubuntu22.04"
 
 
 def test_files_that_are_missing() -> None:

@@ -32,6 +32,7 @@ EVERY_BUNDLE = {
     f"bundled_pip_dependencies/{WHEEL}",
     "docker-entrypoint.sh",
     "docs.json",
+    "conda-environment.yml",
     "environment.yml",
     "pyproject.toml",
     "python_version",

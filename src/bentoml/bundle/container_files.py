@@ -203,8 +203,13 @@ END
 
 install_pip_packages() {
     check_library
+    # The first requirement is the wheel itself; a lock names every other file, too.
+    set -- -r ./requirements.txt
+    if [ -f ./requirements.lock ]; then
+        set -- --require-hashes -r ./requirements.lock
+    fi
     # shellcheck disable=SC2086 - several arguments in one variable
-    python -m pip install --no-cache-dir ${EXTRA_PIP_INSTALL_ARGS:-} "@WHEEL@" -r ./requirements.txt
+    python -m pip install --no-cache-dir ${EXTRA_PIP_INSTALL_ARGS:-} "$@"
 }
 
 install_bundled_pip_packages() {

@@ -6,12 +6,13 @@ line of requirements.txt installs the library from the wheel inside the bundle, 
 
 from __future__ import annotations
 
+import hashlib
 import logging
 import os
 import re
 import shutil
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,6 +20,12 @@ from typing import TYPE_CHECKING, Any
 from bentoml import __version__
 from bentoml.exceptions import BentoMLException, InvalidArgument
 
+from .conda_file import (
+    CONDA_BASE_IMAGE,
+    complete_conda_environment,
+    lists_conda_packages,
+    without_conda_library,
+)
 from .dependencies import (
     LIBRARY,
     infer_requirements,
@@ -26,6 +33,14 @@ from .dependencies import (
     refuse_control_characters,
 )
 from .layout import BUNDLED_DEPENDENCIES
+from .requirements_file import (
+    asks_for_library,
+    included_files,
+    needs_hashes,
+    own_requirements,
+    users_requirements,
+    without_own_wheel,
+)
 from .yaml_text import dump_yaml, parse_yaml
 
 if TYPE_CHECKING:
@@ -37,7 +52,6 @@ logger = logging.getLogger("bentoml")
 _INDEX = re.compile(r"[A-Za-z0-9./~][A-Za-z0-9\-._~:/?#\[\]@!$&()*+,;=%{}]*\Z", re.ASCII)
 _HOST = re.compile(r"[A-Za-z0-9\[][A-Za-z0-9.:\-\]]*\Z", re.ASCII)
 _IMAGE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/@+-]*\Z", re.ASCII)
-_LIBRARY_LINE = re.compile(r"^\s*bentoml\s*(?:[\[=<>!~;@#]|$)", re.IGNORECASE | re.MULTILINE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +59,7 @@ class ResolvedEnvironment:
     """Everything a bundle writes about its environment.
 
     `pip_packages` starts with `bentoml==<version>`, as 0.13's record did; `requirements_text` installs
-    that line from the bundle instead.
+    that line from the bundle instead. `requirements_verbatim` is a file of the user as it was written.
     """
 
     pip_packages: list[str]
@@ -93,16 +107,17 @@ def resolve_environment(env: BentoServiceEnv, inferred: Sequence[str] = ()) -> R
     packages = [f"{LIBRARY}=={__version__}"]
     if verbatim is None:
         packages += merge_requirements(env.pip_packages, [*env.library_packages, *inferred])
-        text = "\n".join([*options, library_requirement(), *packages[1:]])
+        text = own_requirements(library_requirement(), options, packages[1:])
     else:
-        text = verbatim
+        text = users_requirements(library_requirement(), verbatim, _library_sha256(verbatim))
+    conda_env = _conda_env(env)
     return ResolvedEnvironment(
         pip_packages=packages,
         requirements_text=text,
         requirements_verbatim=verbatim,
-        conda_env=_conda_env(env),
+        conda_env=conda_env,
         python_version=env.python_version,
-        docker_base_image=check_image(env.docker_base_image or default_base_image()),
+        docker_base_image=check_image(env.docker_base_image or default_base_image(conda_env)),
         setup_script=env.setup_script(),
         options=options,
     )
@@ -115,8 +130,27 @@ def library_requirement() -> str:
     return f"./{BUNDLED_DEPENDENCIES}/{wheel_name()}"
 
 
-def default_base_image() -> str:
-    """`python:X.Y-slim` of the interpreter that saves."""
+def _library_sha256(text: str) -> str | None:
+    """The digest of the library's wheel, if the text makes pip ask for digests."""
+    if not needs_hashes(text):
+        return None
+    from .own_wheel import build_own_wheel  # noqa: PLC0415 - rarely needed
+
+    return hashlib.sha256(build_own_wheel()).hexdigest()
+
+
+def default_base_image(conda_env: Mapping[str, Any] | None = None) -> str:
+    """The image of the settings, else one with conda if the service lists conda packages, else Python's.
+
+    Python's is `python:X.Y-slim` of the interpreter that saves, which exists for every usual platform.
+    """
+    from bentoml.settings import load_settings  # noqa: PLC0415 - loads pydantic
+
+    configured = load_settings().bundle.default_docker_base_image
+    if configured:
+        return configured
+    if lists_conda_packages(conda_env or {}):
+        return CONDA_BASE_IMAGE
     return f"python:{sys.version_info.major}.{sys.version_info.minor}-slim"
 
 
@@ -152,17 +186,23 @@ def _pip_options(env: BentoServiceEnv) -> list[str]:
 def _read_requirements(env: BentoServiceEnv) -> str | None:
     if env.requirements_txt_file is None:
         return None
-    text = _read(env.requirements_txt_file, "requirements_txt_file")
+    text = without_own_wheel(_read(env.requirements_txt_file, "requirements_txt_file"))
     if env.pip_packages:
         logger.warning("Ignoring pip_packages=%s: requirements_txt_file is used as it is", env.pip_packages)
     if env.pip_index_url or env.pip_trusted_host or env.pip_extra_index_url:
         logger.warning("Ignoring the pip index options: requirements_txt_file is used as it is")
-    if _LIBRARY_LINE.search(text):
+    if asks_for_library(text):
         logger.warning(
             "'%s' asks for bentoml by name; on the package index that is another product line. "
-            "Remove the line: the bundle carries its own bentoml %s",
+            "The line is left out: the bundle carries its own bentoml %s",
             env.requirements_txt_file,
             __version__,
+        )
+    if included := included_files(text):
+        logger.warning(
+            "'%s' includes '%s', which is not in the bundle; put its lines into the file itself",
+            env.requirements_txt_file,
+            included[0],
         )
     return text
 
@@ -183,7 +223,7 @@ def _conda_env(env: BentoServiceEnv) -> dict[str, Any]:
         for value in declared.get(kind, ()):
             refuse_control_characters(f"conda_{kind}", str(value), 512)
     if env.conda_env_yml_file is None:
-        return declared
+        return without_conda_library(declared)
     text = _read(env.conda_env_yml_file, "conda_env_yml_file")
     try:
         base = parse_yaml(text) or {}
@@ -197,13 +237,18 @@ def _conda_env(env: BentoServiceEnv) -> dict[str, Any]:
         base["channels"] = [*declared["channels"], *(c for c in rest if c not in declared["channels"])]
     rest = [entry for entry in base.get("dependencies") or [] if entry not in declared["dependencies"]]
     base["dependencies"] = [*declared["dependencies"], *rest]
-    return base
+    return without_conda_library(base)
 
 
 def write_environment_files(resolved: ResolvedEnvironment, path: Path) -> None:
-    """requirements.txt, environment.yml, python_version and, if there is a script, setup.sh."""
+    """requirements.txt, the conda files, python_version and, if there is a script, setup.sh.
+
+    environment.yml is the conda part alone, as 0.13 wrote it; conda-environment.yml is everything.
+    """
     (path / "requirements.txt").write_text(resolved.requirements_text, "utf-8", newline="")
     (path / "environment.yml").write_text(dump_yaml(resolved.conda_env), "utf-8")
+    complete = complete_conda_environment(resolved.conda_env, resolved.python_version)
+    (path / "conda-environment.yml").write_text(dump_yaml(complete), "utf-8")
     (path / "python_version").write_text(resolved.python_version, "utf-8")
     if resolved.setup_script is not None:
         (path / "setup.sh").write_bytes(resolved.setup_script)

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import logging
-import re
 from typing import TYPE_CHECKING
 
 from packaging.utils import canonicalize_name
 
+from .conda_file import conda_package_names
 from .dependencies import covered_distributions, distributions_of_import
 
 if TYPE_CHECKING:
@@ -41,7 +41,8 @@ def warn_about_missing(sources: SourceCollection, environment: ResolvedEnvironme
 
 
 def _not_installed(sources: SourceCollection, environment: ResolvedEnvironment) -> list[str]:
-    covered = covered_distributions(environment.pip_packages) | _conda_packages(environment)
+    covered = covered_distributions(environment.pip_packages)
+    covered |= conda_package_names(environment.conda_env)
     absent: dict[str, str] = {}
     for item in sources.external:
         if item.guarded:
@@ -51,14 +52,3 @@ def _not_installed(sources: SourceCollection, environment: ResolvedEnvironment) 
             if key not in covered and key != "bentoml":
                 absent[key] = name
     return [absent[key] for key in sorted(absent)]
-
-
-def _conda_packages(environment: ResolvedEnvironment) -> set[str]:
-    found: set[str] = set()
-    for entry in environment.conda_env.get("dependencies") or ():
-        rows = entry.get("pip", ()) if isinstance(entry, dict) else (entry,)
-        for row in rows:
-            name = re.split(r"[\s=<>!~\[;@]", str(row).rpartition("::")[2].strip(), maxsplit=1)[0]
-            if name:
-                found.add(canonicalize_name(name))
-    return found

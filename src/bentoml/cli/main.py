@@ -11,11 +11,13 @@ from .group import Entry, LazyGroup
 _COMMANDS = {
     "check-batching": Entry("bentoml.cli.check_batching", "Check that batches do not change answers."),
     "delete": Entry("bentoml.cli.delete", "Delete saved bundles."),
+    "env": Entry("bentoml.cli.env", "Make a virtual environment for a bundle."),
     "get": Entry("bentoml.cli.get", "Show a saved bundle, or all bundles of a name."),
     "info": Entry("bentoml.cli.info", "Print the metadata of a bundle."),
     "install-completion": Entry("bentoml.cli.install_completion", "Install shell command completion."),
     "keygen": Entry("bentoml.cli.keygen", "Make a pair of keys to sign bundles with."),
     "list": Entry("bentoml.cli.list", "List saved bundles."),
+    "lock": Entry("bentoml.cli.lock", "Pin a bundle's packages with digests."),
     "open-api-spec": Entry("bentoml.cli.open_api_spec", "Print the OpenAPI document of a bundle."),
     "repair": Entry("bentoml.cli.repair", "Rebuild the repository's index from the saved bundles."),
     "retrieve": Entry("bentoml.cli.retrieve", "Copy a saved bundle to a directory."),

@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from .command import Command
+from .isolation import env_option, serve_isolated
 from .options import bento_argument, bento_epilog, locate
 from .serve_options import serve_options, start_server
 
@@ -16,6 +17,7 @@ def command(bundle: Path | None = None) -> click.Command:
     @click.command("serve-gunicorn", cls=Command, failed_name="serve_gunicorn", epilog=bento_epilog(bundle))
     @bento_argument(bundle)
     @serve_options
+    @env_option
     @click.option(
         "--microbatch-workers",
         type=click.IntRange(min=1),
@@ -23,9 +25,16 @@ def command(bundle: Path | None = None) -> click.Command:
         help="Accepted for compatibility: one front process feeds all workers.",
     )
     def serve_gunicorn(
-        yatai_url: str | None, microbatch_workers: int | None, bento: str | None = None, **options: Any
+        yatai_url: str | None,
+        env: str,
+        microbatch_workers: int | None,
+        bento: str | None = None,
+        **options: Any,
     ) -> None:
         """Serve the APIs of a bundle over HTTP (the same server as `serve`)."""
-        start_server(locate(bento, bundle, yatai_url), options)
+        path = locate(bento, bundle, yatai_url)
+        if env == "isolated":
+            serve_isolated(path)
+        start_server(path, options)
 
     return serve_gunicorn

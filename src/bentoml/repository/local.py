@@ -171,6 +171,35 @@ class LocalRepository:
                 "The files of %s at '%s' are outside this repository and stay there", tag, record.uri
             )
 
+    def rewrite(self, bento: str, change: Callable[[Path], None]) -> Path:
+        """Replace a bundle's directory by a changed copy; a crash leaves the old or the new one.
+
+        Args:
+            change: gets a directory with hard links to the bundle's files. It may add files and put
+                others in the place of old ones; what it leaves has to agree with the manifest.
+
+        Raises:
+            NotFound, FailedPrecondition: as `resolve`.
+            BundleCorrupted: what `change` left differs from the manifest; nothing was replaced.
+        """
+        from bentoml.bundle.manifest import verify_manifest  # noqa: PLC0415 - loads the YAML reader
+
+        parsed = Tag.parse(bento)
+        record = self.get(parsed.name, parsed.version)
+        tag = Tag(record.name, record.version)
+        with (
+            _explained(f"Changing {tag}"),
+            self._staging.operation() as operation,
+            self._staging.lock(tag),
+        ):
+            current = self.resolve(str(tag))
+            durable.link_tree(current, operation.bundle)
+            change(operation.bundle)
+            durable.sync_tree(operation.bundle)
+            verify_manifest(operation.bundle)
+            operation.replace(tag, current)
+        return current
+
     def resolve(self, bento: str) -> Path:
         """The directory of a bundle given as a directory or as `Name:Version`; a directory wins.
 

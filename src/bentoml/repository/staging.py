@@ -2,6 +2,7 @@
 
     <repository>/.staging/<token>/bundle    a bundle being written
     <repository>/.staging/<token>/intent    "Name/Version" whose directory is about to change
+    <repository>/.staging/<token>/old       the directory that is being replaced
     <repository>/.staging/<token>.lock      held while the operation's process lives
     <repository>/.staging/trash-<token>     a directory that no bundle uses any more
     <repository>/.staging/Name@Version.lock held while that bundle's directory and row change
@@ -30,6 +31,7 @@ logger = logging.getLogger("bentoml.repository")
 AREA = ".staging"
 _INTENT = "intent"
 _BUNDLE = "bundle"
+_OLD = "old"
 _TRASH = "trash-"
 _LOCK = ".lock"
 
@@ -54,6 +56,18 @@ class Operation:
     def announce(self, tag: Tag) -> None:
         """Put on disk which bundle's directory is about to appear or disappear."""
         durable.write_file(self.path / _INTENT, f"{tag.name}/{tag.version}".encode())
+
+    def replace(self, tag: Tag, target: Path) -> None:
+        """Put the new bundle in the place of `target`, which goes when the operation ends."""
+        self.announce(tag)
+        if durable.exchange(self.bundle, target):
+            return
+        durable.move(target, self.path / _OLD)  # between the two moves `recover` would put it back
+        try:
+            durable.move(self.bundle, target)
+        except BaseException:
+            durable.move(self.path / _OLD, target)
+            raise
 
 
 class StagingArea:
@@ -140,4 +154,7 @@ class StagingArea:
             tag = Tag(name, version)
         except (FileNotFoundError, UnicodeDecodeError, InvalidArgument):
             return  # the operation died before it changed anything
+        target = self.repository / tag.name / tag.version
+        if (directory / _OLD).is_dir() and not target.exists():
+            durable.move(directory / _OLD, target)
         settle(tag)
