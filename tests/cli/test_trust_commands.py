@@ -107,3 +107,35 @@ def test_an_encrypted_key_and_its_password(
     assert "password is wrong" in run(*command).output
     (signature,) = (home / "repository/Doubler/1.0").glob("bundle-signature.json")
     assert len(json.loads(signature.read_text())["signatures"]) == 1
+
+
+def test_inspect_tells_and_does_not_run(home: Path, run: Run, tmp_path: Path) -> None:
+    shown = run("inspect", "Doubler:latest")
+    assert shown.exit_code == 0, shown.output
+    for text in ("Doubler:1.0", "integrity  intact", "/predict  JsonInput -> DefaultOutput, micro-batched",
+                 "factor  PickleArtifact", "runs code", "Doubler/doubler.py", "signed     no"):  # fmt: skip
+        assert text in shown.output
+    document = json.loads(run("inspect", "Doubler:latest", "-o", "json").output)
+    assert document["artifacts"][0]["name"] == "factor"
+    (home / "repository/Doubler/1.0/Doubler/doubler.py").write_text("raise SystemExit\n")
+    changed = run("inspect", str(home / "repository/Doubler/1.0"))
+    assert changed.exit_code == 1
+    assert "doubler.py' was changed" in changed.output
+    assert run("inspect", "Doubler:1.0", "--skip-hashing").exit_code == 0
+    assert not (tmp_path / "marker").exists()
+
+
+def test_inspect_prints_what_pickle_allow_takes(home: Path, run: Run, tmp_path: Path) -> None:
+    model = home / "repository/Doubler/1.0/Doubler/artifacts/factor.pkl"
+    model.write_bytes(b"ccollections\nOrderedDict\n)R.")
+    shown = run("inspect", "Doubler:1.0", "--imports-only", "--skip-hashing")
+    assert shown.output.splitlines() == ["collections.OrderedDict"]
+
+
+def test_U_text_of_a_hostile_bundle_does_not_reach_the_terminal(home: Path, run: Run) -> None:
+    model = home / "repository/Doubler/1.0/Doubler/artifacts/factor.pkl"
+    model.write_bytes(b"cos\x1b[2J\x07\nsystem\xe2\x80\xae\n)R.")
+    shown = run("inspect", "Doubler:1.0", "--skip-hashing")
+    assert shown.exit_code == 0, shown.output
+    assert "os\\x1b[2J\\x07.system\\u202e" in shown.output
+    assert "\x1b[2J" not in shown.output

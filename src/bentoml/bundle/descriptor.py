@@ -76,9 +76,12 @@ class ArtifactDescriptor:
     name: str
     artifact_type: str
     metadata: dict[str, Any] = field(default_factory=dict)
+    packages: dict[str, str] = field(default_factory=dict)
+    """Distribution → version of what its pickles import, on the machine that saved it; an addition."""
 
     def to_dict(self) -> dict[str, Any]:
-        return {"name": self.name, "artifact_type": self.artifact_type, "metadata": self.metadata}
+        row = {"name": self.name, "artifact_type": self.artifact_type, "metadata": self.metadata}
+        return {**row, "packages": self.packages} if self.packages else row
 
 
 @dataclass(frozen=True, slots=True)
@@ -248,6 +251,7 @@ class _Reader:
             name=self.text("name", row),
             artifact_type=self.text("artifact_type", row),
             metadata=self.config("metadata", row),
+            packages={str(k): str(v) for k, v in self.config("packages", row).items()},
         )
 
 

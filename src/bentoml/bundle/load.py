@@ -115,6 +115,11 @@ def load_bundle(path: str | Path, *, verify: bool = True, is_own: bool = False) 
     manifest = verify_manifest(root) if must_verify else None
     descriptor = read_descriptor(root)
     policy.check_signature(root, manifest, descriptor)
+    if policy.data_only:
+        from .inspection import refuse_code  # noqa: PLC0415 - only where it is asked for
+
+        refuse_code(root, descriptor)
+    policy.guard_pickles()
     key = (str(root.resolve()), _content_key(root, manifest))
     loaded = _loaded.get(key)
     if loaded is None:

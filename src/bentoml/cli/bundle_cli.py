@@ -13,6 +13,7 @@ from .group import Entry, LazyGroup
 _COMMANDS = {
     "check-batching": Entry("bentoml.cli.check_batching", "Check that batches do not change answers."),
     "info": Entry("bentoml.cli.info", "Print the metadata of the bundle."),
+    "inspect": Entry("bentoml.cli.inspect_bundle", "Show what the bundle contains, executing nothing."),
     "install-completion": Entry("bentoml.cli.install_completion", "Install shell command completion."),
     "open-api-spec": Entry("bentoml.cli.open_api_spec", "Print the OpenAPI document of the bundle."),
     "run": Entry("bentoml.cli.run", "Run an API on data from the command line."),

@@ -14,6 +14,7 @@ _COMMANDS = {
     "env": Entry("bentoml.cli.env", "Make a virtual environment for a bundle."),
     "get": Entry("bentoml.cli.get", "Show a saved bundle, or all bundles of a name."),
     "info": Entry("bentoml.cli.info", "Print the metadata of a bundle."),
+    "inspect": Entry("bentoml.cli.inspect_bundle", "Show what a bundle contains, executing nothing."),
     "install-completion": Entry("bentoml.cli.install_completion", "Install shell command completion."),
     "keygen": Entry("bentoml.cli.keygen", "Make a pair of keys to sign bundles with."),
     "list": Entry("bentoml.cli.list", "List saved bundles."),

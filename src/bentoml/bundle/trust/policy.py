@@ -18,6 +18,7 @@ from bentoml.settings.paths import config_file
 
 if TYPE_CHECKING:
     from .keys import PublicKey
+    from .pickle_guard import AllowList
 
 KEYS_VARIABLE = "BENTOML_TRUST_VERIFY_KEYS"
 PICKLE_VARIABLE = "BENTOML_TRUST_PICKLE_ALLOW"
@@ -36,7 +37,7 @@ class TrustPolicy:
     """
 
     keys: tuple[PublicKey, ...] | None = None
-    pickle_allow: tuple[str, ...] | None = None
+    pickle_allow: AllowList | None = None
     data_only: bool = False
 
     def check_signature(self, path: Path, manifest: Manifest | None, descriptor: BundleDescriptor) -> None:
@@ -61,6 +62,13 @@ class TrustPolicy:
                 descriptor, path, f"was changed after key {ours[0].public_key.id[:16]} had signed it"
             )
 
+    def guard_pickles(self) -> None:
+        """Have this process refuse what pickles may not import, from now on."""
+        if self.pickle_allow is not None:
+            from .pickle_guard import guard_pickles  # noqa: PLC0415 - only where there is a list
+
+            guard_pickles(self.pickle_allow)
+
 
 OPEN = TrustPolicy()
 
@@ -77,7 +85,12 @@ def current_policy() -> TrustPolicy:
         from .keys import load_public_keys  # noqa: PLC0415
 
         keys = load_public_keys(trust.verify_keys)
-    return TrustPolicy(keys, trust.pickle_allow, trust.data_only)
+    allowed = None
+    if trust.pickle_allow is not None or trust.data_only:
+        from .pickle_guard import AllowList  # noqa: PLC0415
+
+        allowed = AllowList(() if trust.data_only else trust.pickle_allow or ())
+    return TrustPolicy(keys, allowed, trust.data_only)
 
 
 def check_bundle(path: Path) -> BundleDescriptor:
