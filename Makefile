@@ -17,7 +17,7 @@ INPUTS := pyproject.toml $(CONSTRAINTS)
 JOBS ?= 2
 ARGS ?=
 
-.PHONY: help demo test test-frameworks soak lint format docs docs-serve bench wheel clean
+.PHONY: help demo test test-frameworks soak protos lint format docs docs-serve bench wheel clean
 
 help:  ## Show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -36,6 +36,9 @@ test-frameworks: $(VENV)/.stamp-test  ## Framework artifacts with the real packa
 soak: $(VENV)/.stamp-test  ## The long tests: chaos, soak, full crash matrices
 	@scripts/ensure_test_tools.sh
 	$(BIN)/python -m pytest -m slow --timeout 3600 $(ARGS)
+
+protos: $(VENV)/.stamp-test  ## Compile protos/ into what the package ships
+	$(BIN)/python scripts/generate_protos.py
 
 lint: $(VENV)/.stamp-test  ## ruff, mypy --strict, import contracts
 	$(BIN)/ruff check .

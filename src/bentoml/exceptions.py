@@ -67,12 +67,19 @@ class NotFound(BentoMLException):
     grpc_code = 5
 
 
+class OutOfRange(InvalidArgument):
+    """A position behind the end of something."""
+
+    grpc_code = 11
+
+
 class AlreadyExists(BentoMLException):
     http_status = 409
     grpc_code = 6
 
 
 class FailedPrecondition(BentoMLException):
+    http_status = 409
     grpc_code = 9
 
 
@@ -106,6 +113,8 @@ class ArtifactLoadingException(BentoMLException):
 
 class BundleCorrupted(BentoMLException):
     """A saved bundle differs from its manifest, or lacks a file it must have."""
+
+    grpc_code = 15  # DATA_LOSS
 
 
 class UntrustedBundle(BentoMLException):
@@ -151,7 +160,7 @@ class YataiServiceException(BentoMLException):
 
 
 class YataiServiceRpcAborted(YataiServiceException):
-    pass
+    grpc_code = 10
 
 
 class YataiDeploymentException(YataiServiceException):

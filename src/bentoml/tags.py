@@ -14,6 +14,8 @@ from dataclasses import dataclass
 from .exceptions import InvalidArgument
 
 LATEST = "latest"
+MAX_LINEAGE_ENTRIES = 32
+MAX_LINEAGE_CHARS = 1024
 _SHOWN_CHARS = 128  # of the caller's own text in a message
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,127}\Z", re.ASCII)
@@ -73,6 +75,20 @@ def validate_labels(labels: Mapping[str, str] | None) -> dict[str, str]:
     if not isinstance(labels, Mapping):
         raise _invalid("labels", labels, "a dictionary of text to text is needed")
     return {validate_label_key(key): validate_label_value(value, key) for key, value in labels.items()}
+
+
+def validate_lineage(lineage: Mapping[str, str] | None) -> dict[str, str]:
+    """Return a checked copy of what says where a bundle comes from, or raise `InvalidArgument`."""
+    if lineage is None:
+        return {}
+    if not isinstance(lineage, Mapping) or len(lineage) > MAX_LINEAGE_ENTRIES:
+        raise _invalid("lineage", lineage, f"a dictionary of at most {MAX_LINEAGE_ENTRIES} texts is needed")
+    for key, value in lineage.items():
+        validate_label_key(key)
+        if not isinstance(value, str) or not 0 < len(value) <= MAX_LINEAGE_CHARS or not value.isprintable():
+            rule = f"it must be printable text of 1 to {MAX_LINEAGE_CHARS} characters"
+            raise _invalid(f'value of lineage "{key}"', value, rule)
+    return dict(lineage)
 
 
 @dataclass(frozen=True, slots=True, order=True)

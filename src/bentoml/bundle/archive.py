@@ -60,10 +60,10 @@ def extract_archive(stream: IO[bytes], parent: Path, limits: ArchiveLimits | Non
         raise
 
 
-def pack_archive(bundle: Path, stream: IO[bytes], root: str) -> None:
+def pack_archive(bundle: Path, stream: IO[bytes], root: str, level: int = 9) -> None:
     """Write `bundle` as `.tar.gz` with all members below `root`; the same files give the same bytes."""
     with (
-        gzip.GzipFile(fileobj=stream, mode="wb", mtime=0, filename="") as zipped,
+        gzip.GzipFile(fileobj=stream, mode="wb", compresslevel=level, mtime=0, filename="") as zipped,
         tarfile.open(fileobj=zipped, mode="w", format=tarfile.PAX_FORMAT) as archive,
     ):
         for file in _files_of(bundle):
@@ -72,6 +72,68 @@ def pack_archive(bundle: Path, stream: IO[bytes], root: str) -> None:
             info.mode = 0o755 if os.access(file, os.X_OK) else 0o644
             with file.open("rb") as source:
                 archive.addfile(info, source)
+
+
+class TarStream:
+    """A bundle as an uncompressed tar whose size is known, and which can be read from any offset.
+
+    The same files give the same bytes, in every process, so that a broken transfer can go on.
+    """
+
+    def __init__(self, bundle: Path) -> None:
+        self._members = [_TarEntry.of(file, bundle) for file in _files_of(bundle)]
+        used = sum(member.end_bytes for member in self._members)
+        self.size_bytes = -(-(used + 2 * tarfile.BLOCKSIZE) // tarfile.RECORDSIZE) * tarfile.RECORDSIZE
+
+    def iter_chunks(self, offset: int = 0, chunk_bytes: int = _CHUNK) -> Iterator[bytes]:
+        """The bytes from `offset` on. Raises `BundleCorrupted` if a file changed meanwhile."""
+        position = 0
+        for member in self._members:
+            if position + member.end_bytes > offset:
+                yield from member.iter_chunks(max(0, offset - position), chunk_bytes)
+            position += member.end_bytes
+        rest = self.size_bytes - max(position, offset)
+        if rest > 0:
+            yield tarfile.NUL * rest
+
+
+@dataclass(frozen=True, slots=True)
+class _TarEntry:
+    """One file of a tar stream: its header block, its content, zeros up to the next block."""
+
+    path: Path
+    header: bytes
+    size_bytes: int
+
+    @classmethod
+    def of(cls, path: Path, bundle: Path) -> _TarEntry:
+        info = tarfile.TarInfo(path.relative_to(bundle).as_posix())
+        info.size = path.stat().st_size
+        info.mode = 0o755 if os.access(path, os.X_OK) else 0o644
+        return cls(path, info.tobuf(tarfile.PAX_FORMAT), info.size)
+
+    @property
+    def end_bytes(self) -> int:
+        blocks = -(-self.size_bytes // tarfile.BLOCKSIZE)
+        return len(self.header) + blocks * tarfile.BLOCKSIZE
+
+    def iter_chunks(self, offset: int, chunk_bytes: int) -> Iterator[bytes]:
+        start = len(self.header)
+        if offset < start:
+            yield self.header[offset:]
+        skipped = max(0, offset - start)
+        with self.path.open("rb") as file:
+            file.seek(skipped)
+            left = self.size_bytes - skipped
+            while left > 0:
+                chunk = file.read(min(chunk_bytes, left))
+                if not chunk:
+                    raise BundleCorrupted(f"'{self.path}' became shorter while it was read")
+                left -= len(chunk)
+                yield chunk
+        padding = self.end_bytes - max(start + self.size_bytes, offset)
+        if padding > 0:
+            yield tarfile.NUL * padding
 
 
 def _files_of(bundle: Path) -> Iterator[Path]:

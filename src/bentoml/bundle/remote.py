@@ -104,13 +104,24 @@ class _SameHostRedirects(urllib.request.HTTPRedirectHandler):
 
 
 def _object_store(url: str) -> tuple[Any, str]:
-    scheme, _, path = url.partition("://")
-    protocol = _OBJECT_STORES[scheme]
+    return open_file_system(url), url.partition("://")[2]
+
+
+def open_file_system(url: str, **options: Any) -> Any:
+    """The fsspec file system of an s3:// or gs:// address.
+
+    Args:
+        options: of the file system's class, such as `client_kwargs`.
+
+    Raises:
+        MissingDependencyException: the package for it is not installed.
+    """
+    protocol = _OBJECT_STORES[url.partition("://")[0]]
     package = _PACKAGES[protocol]
     try:
         import fsspec  # noqa: PLC0415 - optional
 
-        return fsspec.filesystem(protocol), path
+        return fsspec.filesystem(protocol, **options)
     except ImportError as err:
         raise MissingDependencyException(
             f"Reading '{_shown(url)}' needs the package '{package}', which is not installed. "

@@ -26,6 +26,7 @@ _COMMANDS = {
     "serve": Entry("bentoml.cli.serve", "Serve a bundle over HTTP."),
     "serve-gunicorn": Entry("bentoml.cli.serve_gunicorn", "Serve a bundle over HTTP (0.13's name)."),
     "sign": Entry("bentoml.cli.sign", "Sign a saved bundle with a private key."),
+    "yatai-service-start": Entry("bentoml.cli.yatai_service_start", "Start the model management server."),
 }
 
 commandline_interface = LazyGroup(

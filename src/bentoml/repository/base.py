@@ -45,6 +45,12 @@ class BundleRecord:
         created_at: when the bundle was made (UTC, no time zone), `None` if unknown.
         metadata: the `BentoServiceMetadata` record in snake_case.
         status: `DONE`, or `ERROR` when the files are gone.
+        row_id: grows with every bundle that is added.
+        revision: grows with every change of the record.
+        size_bytes: of all files; None if nobody measured it.
+        digest: SHA-256 over the manifest, "" if there is none.
+        lineage: where it came from: `git_commit`, `parent`, `dataset`, …
+        added_at: when it was added to the repository (UTC, no time zone).
     """
 
     name: str
@@ -57,6 +63,16 @@ class BundleRecord:
     metadata: dict[str, Any] = field(default_factory=dict)
     status: str = DONE
     uri_type: str = "LOCAL"
+    row_id: int = 0
+    revision: int = 0
+    size_bytes: int | None = None
+    digest: str = ""
+    note: str = ""
+    lineage: dict[str, str] = field(default_factory=dict)
+    created_by: str = ""
+    added_at: datetime | None = None
+    deleted_at: datetime | None = None
+    aliases: tuple[str, ...] = ()
 
     @property
     def tag(self) -> str:

@@ -42,6 +42,15 @@ def sync_tree(root: Path) -> None:
         sync_directory(Path(directory))
 
 
+def tree_size_bytes(root: Path) -> int:
+    """Bytes of all files below `root`."""
+    return sum(
+        (Path(directory) / name).stat(follow_symlinks=False).st_size
+        for directory, _, files in os.walk(root, onerror=_raise)
+        for name in files
+    )
+
+
 def write_file(path: Path, content: bytes) -> None:
     """Create `path` with `content`, on disk when this returns."""
     with open(path, "xb") as stream:

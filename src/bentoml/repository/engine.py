@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TypeVar
 
-from sqlalchemy import URL, Connection, Engine, NullPool, create_engine, event
+from sqlalchemy import URL, Connection, Engine, NullPool, QueuePool, create_engine, event
 from sqlalchemy.exc import DatabaseError, OperationalError
 
 from bentoml.exceptions import BentoMLException, FailedPrecondition, LockUnavailable
@@ -24,10 +24,20 @@ REPAIR_HINT = "Restore a copy of it, or rebuild it from the saved bundles with `
 T = TypeVar("T")
 
 
-def open_engine(path: Path) -> Engine:
-    """An engine on a SQLite file. A connection lives for one transaction, so forks are harmless."""
+def open_engine(path: Path, *, pooled: bool = False) -> Engine:
+    """An engine on a SQLite file.
+
+    Args:
+        pooled: connections stay open, for a server. Else each lives for one transaction, so that
+            forks are harmless.
+    """
     url = URL.create("sqlite", database=str(path))
-    engine = create_engine(url, poolclass=NullPool, creator=lambda: _connect(path))
+    if pooled:
+        engine = create_engine(
+            url, poolclass=QueuePool, pool_size=8, max_overflow=64, creator=lambda: _connect(path)
+        )
+    else:
+        engine = create_engine(url, poolclass=NullPool, creator=lambda: _connect(path))
     event.listen(engine, "begin", _on_begin)
     return engine
 
@@ -60,7 +70,7 @@ def _transact(engine: Engine, work: Callable[[Connection], T], write: bool) -> T
 
 def _connect(path: Path) -> sqlite3.Connection:
     """A connection whose transactions are begun by `_on_begin`, DDL included."""
-    connection = sqlite3.connect(path, timeout=_ATTEMPT_S, isolation_level=None)
+    connection = sqlite3.connect(path, timeout=_ATTEMPT_S, isolation_level=None, check_same_thread=False)
     try:
         connection.execute("PRAGMA synchronous=FULL").close()
     except sqlite3.OperationalError:
@@ -68,7 +78,10 @@ def _connect(path: Path) -> sqlite3.Connection:
         if not _is_frozen(path):
             raise
         connection = sqlite3.connect(
-            f"{path.absolute().as_uri()}?immutable=1", uri=True, isolation_level=None
+            f"{path.absolute().as_uri()}?immutable=1",
+            uri=True,
+            isolation_level=None,
+            check_same_thread=False,
         )
     return connection
 
@@ -91,12 +104,19 @@ def explain_errors(engine: Engine) -> Iterator[None]:
         yield
     except (OperationalError, sqlite3.OperationalError) as err:
         reason = str(getattr(err, "orig", None) or err)
-        raise _operational(str(engine.url.database), reason) from err
+        raise _operational(shown_address(engine), reason) from err
     except (DatabaseError, sqlite3.DatabaseError) as err:
         reason = str(getattr(err, "orig", None) or err)
         raise FailedPrecondition(
-            f"The repository's index '{engine.url.database}' is damaged ({reason}). {REPAIR_HINT}"
+            f"The repository's index '{shown_address(engine)}' is damaged ({reason}). {REPAIR_HINT}"
         ) from err
+
+
+def shown_address(engine: Engine) -> str:
+    """The database as messages name it: a file, or an address without its password."""
+    if engine.dialect.name == "sqlite":
+        return str(engine.url.database)
+    return engine.url.render_as_string(hide_password=True)
 
 
 def _operational(path: str, reason: str) -> BentoMLException:

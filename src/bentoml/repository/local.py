@@ -2,6 +2,7 @@
 
     <home>/repository/<Name>/<Version>/     bundles
     <home>/repository/.staging/             work in progress (see `staging`)
+    <home>/repository/.deleted/<token>/     bundles that a server deleted and can restore
     <home>/storage.db                       the index
 
 The row decides whether a bundle exists. Saving commits it after the directory is complete and on
@@ -12,20 +13,25 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import uuid
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
+from datetime import datetime
 from difflib import get_close_matches
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any
+
+from sqlalchemy import Connection
 
 from bentoml.exceptions import BentoMLException, FailedPrecondition, InvalidArgument, NotFound
 from bentoml.observability.logs import user_logger
 from bentoml.settings import home as default_home
-from bentoml.tags import LATEST, Tag, validate_labels, validate_service_name
+from bentoml.tags import LATEST, Tag, validate_labels, validate_lineage, validate_service_name
 
 from . import durable
 from .base import BROKEN, BundleRecord
-from .index import Index, already_exists
+from .database import Database, SqliteDatabase
+from .index import Addition, Index, already_exists
 from .selector import parse_selector
 from .staging import AREA, Operation, StagingArea
 
@@ -34,7 +40,11 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("bentoml.repository")
 
+DELETED = ".deleted"
 _REMOTE = ("s3://", "s3a://", "s3n://", "gs://", "http://", "https://")
+
+
+_Tags = list[Tag]  # below, `list` is the method of that name
 
 
 class LocalRepository:
@@ -44,25 +54,36 @@ class LocalRepository:
         home: `$BENTOML_HOME` or `~/bentoml` if None.
         directory: where the bundles are, `<home>/repository` if None.
         database: the index file, `<home>/storage.db` if None.
+        opened: the index's database, instead of a file.
     """
 
     def __init__(
-        self, home: Path | None = None, *, directory: Path | None = None, database: Path | None = None
+        self,
+        home: Path | None = None,
+        *,
+        directory: Path | None = None,
+        database: Path | None = None,
+        opened: Database | None = None,
     ) -> None:
         self.home = Path(home) if home is not None else default_home()
         self.path = Path(directory) if directory is not None else self.home / "repository"
         self.database = Path(database) if database is not None else self.home / "storage.db"
-        self._index = Index(self.database, may_create=self._is_new)
+        self._index = Index(opened or SqliteDatabase(self.database, may_create=self.is_new))
         self._staging = StagingArea(self.path)
         self._is_open = False
 
     def save(
-        self, service: BentoService, version: str | None = None, labels: Mapping[str, str] | None = None
+        self,
+        service: BentoService,
+        version: str | None = None,
+        labels: Mapping[str, str] | None = None,
+        lineage: Mapping[str, str] | None = None,
     ) -> Path:
         """Write `service` as a bundle and add it.
 
         Args:
             version: instead of the service's own, see `BentoService.set_version`.
+            lineage: where the model comes from: `git_commit`, `parent`, `dataset`, …
 
         Raises:
             AlreadyExists: the name and version are taken.
@@ -74,9 +95,15 @@ class LocalRepository:
         if version is not None:
             service.set_version(version)
         tag = Tag(service.name, service.version)
-        return self._add(tag, lambda target: write_bundle(service, target), checked)
+        addition = Addition({}, checked, validate_lineage(lineage))
+        return self._add(tag, lambda target: write_bundle(service, target), addition)
 
-    def add_directory(self, path: str | Path, labels: Mapping[str, str] | None = None) -> Path:
+    def add_directory(
+        self,
+        path: str | Path,
+        labels: Mapping[str, str] | None = None,
+        lineage: Mapping[str, str] | None = None,
+    ) -> Path:
         """Add a copy of the bundle in `path`, under the name and version that it states.
 
         Raises:
@@ -99,7 +126,26 @@ class LocalRepository:
             durable.verify_tree(target, digests)
             require_signature(target)
 
-        return self._add(Tag(descriptor.name, descriptor.version), copy, checked)
+        addition = Addition({}, checked, validate_lineage(lineage))
+        return self._add(Tag(descriptor.name, descriptor.version), copy, addition)
+
+    def add_archive(self, stream: IO[bytes], tag: Tag, addition: Addition) -> Path:
+        """Add the bundle in a tar archive, which may be hostile.
+
+        Raises:
+            AlreadyExists: the name and version are taken.
+            BundleCorrupted: the archive is not safe, or the bundle in it differs from its manifest.
+        """
+        from bentoml.bundle.archive import extract_archive  # noqa: PLC0415 - only servers read archives
+        from bentoml.bundle.trust.policy import require_signature  # noqa: PLC0415
+
+        def unpack(target: Path) -> None:
+            root = extract_archive(stream, target.parent)
+            target.rmdir()
+            root.rename(target)
+            require_signature(target)
+
+        return self._add(tag, unpack, addition)
 
     def get(self, name: str, version: str = LATEST) -> BundleRecord:
         """The record of one bundle; version `latest`, in any case, is the one added last.
@@ -114,7 +160,7 @@ class LocalRepository:
             raise NotFound(
                 f"BentoService {tag} not found - NOT_FOUND:BentoService `{tag}` is not found{self._hint(tag)}"
             )
-        return self._located(record)
+        return self.located(record)
 
     def list(
         self,
@@ -139,7 +185,7 @@ class LocalRepository:
         records = self._index.select(
             name, selector, offset=offset, limit=limit, order_by=order_by, ascending=ascending
         )
-        return [self._located(record) for record in records]
+        return [self.located(record) for record in records]
 
     def delete(self, name: str, version: str) -> None:
         """Remove one bundle; `latest` is refused, because it may change meanwhile.
@@ -156,16 +202,7 @@ class LocalRepository:
         record = self._index.find(tag)
         if record is None:
             raise NotFound(f"BentoService {tag} not found{self._hint(tag)}")
-        with (
-            _explained(f"Deleting {tag}"),
-            self._staging.operation() as operation,
-            self._staging.lock(tag),
-        ):
-            operation.announce(tag)
-            if not self._index.mark_deleted(tag):
-                raise NotFound(f"BentoService {tag} has already been deleted")
-            with self._kept_for_next_start(operation):
-                self._settle(tag)
+        self._take_out(tag, None, None)
         if record.uri_type != "LOCAL" or (Path(record.uri).is_dir() and Path(record.uri) != self.target(tag)):
             logger.warning(
                 "The files of %s at '%s' are outside this repository and stay there", tag, record.uri
@@ -199,6 +236,56 @@ class LocalRepository:
             verify_manifest(operation.bundle)
             operation.replace(tag, current)
         return current
+
+    def set_aside(self, tag: Tag, also: Callable[[Connection], None] | None = None) -> None:
+        """Remove one bundle so that `restore` can bring it back. Raises `NotFound`.
+
+        Args:
+            also: work of the transaction that removes the row.
+        """
+        self._open()
+        self._take_out(tag, f"{DELETED}/{uuid.uuid4().hex}", also)
+
+    def restore(self, tag: Tag, also: Callable[[Connection], None] | None = None) -> None:
+        """Bring back the bundle of that tag that was set aside last.
+
+        Raises:
+            NotFound: there is none, or its time is over.
+            AlreadyExists: another bundle has the tag by now.
+        """
+        self._open()
+        with (
+            _explained(f"Restoring {tag}"),
+            self._staging.operation() as operation,
+            self._staging.lock(tag),
+        ):
+            if self._index.find(tag) is not None:
+                raise already_exists(tag)
+            deleted = self._index.find_trash(tag)
+            if deleted is None or not (self.path / deleted.trash).is_dir():
+                raise NotFound(f"There is no deleted bundle {tag} that could be restored.")
+            target = self.target(tag)
+            self._clear_leftover(tag, target)
+            operation.announce(tag)
+            durable.make_directory(target.parent)
+            try:
+                durable.move(self.path / deleted.trash, target)
+                self._index.restore(deleted, also)
+            except BaseException:
+                with self._kept_for_next_start(operation):
+                    self._settle(tag)
+                raise
+
+    def purge(self, before: datetime) -> _Tags:
+        """Remove for good what was set aside before that moment; returns what went."""
+        self._open()
+        gone = []
+        for deleted in self._index.expired(before):
+            with self._staging.lock(deleted.tag):
+                self._index.forget_trash(deleted)
+            durable.remove_tree(self.path / deleted.trash)
+            gone.append(deleted.tag)
+        return gone
 
     def resolve(self, bento: str) -> Path:
         """The directory of a bundle given as a directory or as `Name:Version`; a directory wins.
@@ -236,7 +323,19 @@ class LocalRepository:
             raise InvalidArgument(f"'{path.parent}' leads out of the repository '{self.path}'.")
         return path
 
-    def _add(self, tag: Tag, write: Callable[[Path], Any], labels: Mapping[str, str]) -> Path:
+    def _take_out(self, tag: Tag, trash: str | None, also: Callable[[Connection], None] | None) -> None:
+        with (
+            _explained(f"Deleting {tag}"),
+            self._staging.operation() as operation,
+            self._staging.lock(tag),
+        ):
+            operation.announce(tag)
+            if not self._index.mark_deleted(tag, trash, also):
+                raise NotFound(f"BentoService {tag} has already been deleted")
+            with self._kept_for_next_start(operation):
+                self._settle(tag)
+
+    def _add(self, tag: Tag, write: Callable[[Path], Any], addition: Addition) -> Path:
         from bentoml.bundle.descriptor import read_descriptor  # noqa: PLC0415 - loads the YAML reader
         from bentoml.bundle.manifest import verify_manifest  # noqa: PLC0415
         from bentoml.bundle.metadata import metadata_dict  # noqa: PLC0415
@@ -249,22 +348,21 @@ class LocalRepository:
             with self._staging.operation() as operation:
                 write(operation.bundle)
                 durable.sync_tree(operation.bundle)
-                verify_manifest(operation.bundle)
+                manifest = verify_manifest(operation.bundle)
                 descriptor = read_descriptor(operation.bundle)
                 if (descriptor.name, descriptor.version) != (tag.name, tag.version):
                     raise InvalidArgument(f"The bundle calls itself {descriptor.tag}, not {tag}.")
-                self._publish(operation, tag, target, metadata_dict(descriptor, camel=False), labels)
+                complete = replace(
+                    addition,
+                    metadata=metadata_dict(descriptor, camel=False),
+                    size_bytes=durable.tree_size_bytes(operation.bundle),
+                    digest=manifest.digest if manifest is not None else None,
+                )
+                self._publish(operation, tag, target, complete)
         user_logger().info("BentoService bundle '%s' saved to: %s", tag, target)
         return target
 
-    def _publish(
-        self,
-        operation: Operation,
-        tag: Tag,
-        target: Path,
-        metadata: Mapping[str, Any],
-        labels: Mapping[str, str],
-    ) -> None:
+    def _publish(self, operation: Operation, tag: Tag, target: Path, addition: Addition) -> None:
         with self._staging.lock(tag):
             if self._index.find(tag) is not None:
                 raise already_exists(tag)
@@ -273,7 +371,7 @@ class LocalRepository:
             durable.make_directory(target.parent)
             try:
                 durable.move(operation.bundle, target)
-                self._index.add(tag, str(target), metadata, labels)
+                self._index.add(tag, str(target), addition)
             except BaseException:
                 with self._kept_for_next_start(operation):
                     self._settle(tag)
@@ -296,7 +394,12 @@ class LocalRepository:
             and self._index.find(tag) is None
             and not self._index.has_sibling_in_other_case(tag)
         ):
-            self._staging.discard(target)
+            deleted = self._index.find_trash(tag)
+            if deleted is None or (self.path / deleted.trash).exists():
+                self._staging.discard(target)
+            else:
+                durable.make_directory(self.path / DELETED)
+                durable.move(target, self.path / deleted.trash)
 
     def _settle_after_crash(self, tag: Tag) -> None:
         lock = self._staging.lock(tag)
@@ -323,7 +426,7 @@ class LocalRepository:
                 self._staging.recover(self._settle_after_crash)
                 self._is_open = True
 
-    def _is_new(self) -> bool:
+    def is_new(self) -> bool:
         """Whether no bundle is there, so that an absent index is no loss."""
         return next(self.iter_directories(), None) is None
 
@@ -331,10 +434,10 @@ class LocalRepository:
         """Every `<Name>/<Version>` directory that holds a bundle, known to the index or not."""
         with contextlib.suppress(FileNotFoundError):
             for name in sorted(self.path.iterdir()):
-                if name.name != AREA and name.is_dir():
+                if name.name not in (AREA, DELETED) and name.is_dir():
                     yield from (path for path in sorted(name.iterdir()) if (path / "bentoml.yml").is_file())
 
-    def _located(self, record: BundleRecord) -> BundleRecord:
+    def located(self, record: BundleRecord) -> BundleRecord:
         """The record with the directory where the files are now: a home may have moved."""
         if record.uri_type != "LOCAL":
             return record

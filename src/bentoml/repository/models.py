@@ -9,7 +9,22 @@ from __future__ import annotations
 
 from datetime import datetime, timezone
 
-from sqlalchemy import JSON, Boolean, Column, DateTime, Enum, Index, Integer, MetaData, String, Table, text
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    Boolean,
+    Column,
+    DateTime,
+    Enum,
+    Index,
+    Integer,
+    MetaData,
+    String,
+    Table,
+    Text,
+    UniqueConstraint,
+    text,
+)
 
 URI_TYPES = ("UNSET", "LOCAL", "S3", "GCS", "AZURE_BLOB_STORAGE", "HDFS")
 
@@ -37,7 +52,18 @@ bentos = Table(
     Column("created_at", DateTime),
     Column("upload_status", JSON, nullable=False),
     Column("deleted", Boolean),
+    # What follows is this line's own. `revision` grows with every change of what a listing shows;
+    # `trash` says where the files of a deleted bundle wait, as long as it can be restored.
+    Column("revision", Integer, nullable=False, server_default="0"),
+    Column("size_bytes", BigInteger),
+    Column("digest", String),
+    Column("note", Text, nullable=False, server_default=""),
+    Column("lineage", JSON),
+    Column("created_by", String),
+    Column("deleted_at", DateTime),
+    Column("trash", String),
 )
+Index("ix_bentos_name_id", bentos.c.name, bentos.c.id)
 Index(
     "uq_bentos_live_name_version",
     bentos.c.name,
@@ -47,7 +73,6 @@ Index(
     postgresql_where=text("deleted = false"),
 )
 
-# Deployments of the 0.13 line; kept so that the table survives an upgrade unchanged.
 deployments = Table(
     "deployments",
     metadata,
@@ -59,7 +84,9 @@ deployments = Table(
     Column("annotations", JSON, nullable=False),
     Column("created_at", DateTime),
     Column("last_updated_at", DateTime),
+    Column("operator_data", JSON),  # what its operator needs to find the running thing again
 )
+Index("uq_deployments_namespace_name", deployments.c.namespace, deployments.c.name, unique=True)
 
 labels = Table(
     "labels",
@@ -71,6 +98,7 @@ labels = Table(
     Column("value", String, nullable=False),
 )
 Index("ix_labels_resource", labels.c.resource_type, labels.c.resource_id)
+Index("ix_labels_key_value", labels.c.key, labels.c.value)
 
 # Locks of the 0.13 line. This line locks with the operating system and leaves the table empty.
 locks = Table(
@@ -81,4 +109,75 @@ locks = Table(
     Column("lock_status", _choice("lock_status", "read_lock", "write_lock")),
     Column("locks_held", Integer),
     Column("ttl", DateTime),
+)
+
+aliases = Table(
+    "aliases",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("name", String, nullable=False),
+    Column("alias", String, nullable=False),
+    Column("version", String, nullable=False),
+    Column("moved_at", DateTime, nullable=False),
+    Column("moved_by", String, nullable=False),
+    UniqueConstraint("name", "alias", name="uq_aliases_name_alias"),
+)
+
+# Every move of an alias, oldest first; a version of None means that the alias was not there.
+alias_moves = Table(
+    "alias_moves",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("name", String, nullable=False),
+    Column("alias", String, nullable=False),
+    Column("from_version", String),
+    Column("to_version", String),
+    Column("moved_at", DateTime, nullable=False),
+    Column("moved_by", String, nullable=False),
+    Index("ix_alias_moves_name_alias", "name", "alias"),
+)
+
+events = Table(
+    "events",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("happened_at", DateTime, nullable=False),
+    Column("actor", String, nullable=False),
+    Column("action", String, nullable=False),
+    Column("resource_type", String, nullable=False),
+    Column("resource", String, nullable=False),
+    Column("details", JSON, nullable=False),
+    Index("ix_events_resource", "resource_type", "resource"),
+)
+
+# A token is kept as the SHA-256 of its random text, so that reading the database gives no access.
+tokens = Table(
+    "tokens",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("name", String, nullable=False, unique=True),
+    Column("sha256", String, nullable=False, unique=True),
+    Column("scopes", JSON, nullable=False),
+    Column("created_at", DateTime, nullable=False),
+    Column("created_by", String, nullable=False),
+    Column("expires_at", DateTime),
+    Column("last_used_at", DateTime),
+    Column("revoked_at", DateTime),
+)
+
+uploads = Table(
+    "uploads",
+    metadata,
+    Column("id", String, primary_key=True),
+    Column("name", String, nullable=False),
+    Column("version", String, nullable=False),
+    Column("size_bytes", BigInteger, nullable=False),
+    Column("sha256", String, nullable=False),
+    Column("labels", JSON, nullable=False),
+    Column("lineage", JSON, nullable=False),
+    Column("state", String, nullable=False),
+    Column("error", Text, nullable=False, server_default=""),
+    Column("started_by", String, nullable=False),
+    Column("started_at", DateTime, nullable=False),
+    Column("updated_at", DateTime, nullable=False),
 )

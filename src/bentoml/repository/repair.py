@@ -22,7 +22,8 @@ from bentoml.exceptions import BentoMLException, BundleCorrupted, FailedPrecondi
 from bentoml.tags import Tag, validate_labels
 
 from . import durable
-from .index import Index
+from .database import SqliteDatabase
+from .index import Addition, Index
 from .local import LocalRepository
 from .locks import FileLock
 
@@ -75,11 +76,12 @@ def _complete(
     path: Path, repository: LocalRepository, report: RepairReport, labels: dict[str, dict[str, str]]
 ) -> None:
     """Add a row for every bundle that the index at `path` does not know."""
-    index = Index(path, may_create=lambda: True)
+    index = Index(SqliteDatabase(path))
     for descriptor, directory in _find_bundles(repository, report):
         tag = Tag(descriptor.name, descriptor.version)
         if index.find(tag) is None:
-            index.add(tag, str(directory), metadata_dict(descriptor, camel=False), labels.get(str(tag), {}))
+            metadata = metadata_dict(descriptor, camel=False)
+            index.add(tag, str(directory), Addition(metadata, labels.get(str(tag), {})))
             report.added.append(str(tag))
 
 

@@ -16,12 +16,12 @@ from sqlalchemy import Connection, Engine, inspect, text
 from bentoml.exceptions import FailedPrecondition
 
 from . import durable
-from .engine import REPAIR_HINT, explain_errors, run
+from .engine import REPAIR_HINT, explain_errors, run, shown_address
 from .locks import FileLock
 from .models import metadata
 
-HEAD = "5d1c07e9b2a4"
-KNOWN = ("a6b00ae45279", "719dd2aacc9a", "af18f0b83286", "370a2bf2e594", HEAD)  # oldest first
+HEAD = "8c3b6f1a90d7"
+KNOWN = ("a6b00ae45279", "719dd2aacc9a", "af18f0b83286", "370a2bf2e594", "5d1c07e9b2a4", HEAD)  # oldest first
 UNVERSIONED = "unversioned"  # tables of 0.13 without a revision: older than the chain
 EMPTY = "empty"
 
@@ -59,7 +59,7 @@ def read_revision(connection: Connection) -> str:
         found = connection.execute(text("SELECT version_num FROM alembic_version")).scalar() or ""
     if found in KNOWN:
         return found
-    path = connection.engine.url.database
+    path = shown_address(connection.engine)
     if found:
         raise FailedPrecondition(
             f"The repository's index '{path}' has schema '{found}', which this version of bentoml does not "
@@ -79,11 +79,12 @@ def create(engine: Engine, path: Path) -> None:
     """Make the current schema in an empty database."""
     with explain_errors(engine):
         _use_write_ahead_log(path)
-    run(engine, _create_tables, write=True)
+    run(engine, create_tables, write=True)
     durable.sync_directory(path.parent)
 
 
-def _create_tables(connection: Connection) -> None:
+def create_tables(connection: Connection) -> None:
+    """All tables of the current schema, and its revision."""
     metadata.create_all(connection)
     connection.execute(text("CREATE TABLE alembic_version (version_num VARCHAR(32) NOT NULL PRIMARY KEY)"))
     connection.execute(text("INSERT INTO alembic_version VALUES (:head)"), {"head": HEAD})

@@ -181,6 +181,66 @@ class YataiSettings(Group):
     )
     namespace: str = option("dev", "yatai.namespace", "Default namespace of deployments.")
     log_path: str | None = option(None, "yatai.logging.path", "Log file of the web server.")
+    host: str = option(
+        "127.0.0.1",
+        "yatai.host",
+        "Address the server listens on; another than this machine's own needs tokens.",
+        "BENTOML_YATAI_HOST",
+    )
+    auth_required: bool | None = option(
+        None,
+        "yatai.auth.required",
+        "Ask every caller for a token; null means unless the server listens on this machine only.",
+        "BENTOML_YATAI_AUTH",
+    )
+    auth_bootstrap: bool = option(
+        False,
+        "yatai.auth.bootstrap",
+        "If there is no admin token yet, make one at the start and print it.",
+        "BENTOML_YATAI_AUTH_BOOTSTRAP",
+    )
+    tls_certificate: LocalPath | None = option(
+        None,
+        "yatai.tls.certificate",
+        "The server's certificate chain (PEM).",
+        "BENTOML_YATAI_TLS_CERTIFICATE",
+    )
+    tls_key: LocalPath | None = option(
+        None, "yatai.tls.key", "The server's private key (PEM).", "BENTOML_YATAI_TLS_KEY"
+    )
+    tls_client_ca: LocalPath | None = option(
+        None,
+        "yatai.tls.client_ca",
+        "Clients must show a certificate of this authority (PEM).",
+        "BENTOML_YATAI_TLS_CLIENT_CA",
+    )
+    restore_days: float = option(
+        7.0,
+        "yatai.restore_days",
+        "Days for which a deleted bundle can be restored.",
+        "BENTOML_YATAI_RESTORE_DAYS",
+        ge=0,
+    )
+    max_calls: int = option(
+        64,
+        "yatai.max_calls",
+        "gRPC calls at a time; one more gets RESOURCE_EXHAUSTED.",
+        "BENTOML_YATAI_MAX_CALLS",
+        gt=0,
+    )
+    stalled_s: float = option(
+        60.0,
+        "yatai.stalled",
+        "Seconds without a message until an upload is given up.",
+        "BENTOML_YATAI_STALLED",
+        gt=0,
+    )
+    allowed_hosts: Words = option(
+        (),
+        "yatai.allowed_hosts",
+        "Further host names under which the web pages may be asked for.",
+        "BENTOML_YATAI_ALLOWED_HOSTS",
+    )
     grpc_port: int = option(50051, "", "gRPC port.", "BENTOML_GRPC_PORT", ge=0, le=65535)
     ui_port: int = option(3000, "", "Web page port.", "BENTOML_WEB_UI_PORT", ge=0, le=65535)
     ui_enabled: bool = option(True, "", "Serve the web pages.", "BENTOML_ENABLE_WEB_UI")

@@ -1,0 +1,1 @@
+"""Where the server keeps the files of bundles: a directory, or an object store."""

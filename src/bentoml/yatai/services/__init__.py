@@ -1,0 +1,1 @@
+"""What the registry can do, on plain data: no protocol, no page, no protobuf."""
