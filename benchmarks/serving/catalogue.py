@@ -136,7 +136,7 @@ SERVERS = (
             f"--bind=127.0.0.1:{s.port}",
             "--backlog=4096",
             "--log-level=warning",
-            f"flask_app:makerun_app('{s.workload}')",
+            f"flask_app:make_app('{s.workload}')",
         ],
         version_of="gunicorn",
     ),

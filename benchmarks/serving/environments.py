@@ -32,12 +32,17 @@ def find_old_python(given: str | None) -> str:
     )
 
 
+def _base_python() -> str:
+    """The interpreter behind this virtual environment, so that checkouts can share a cache."""
+    return os.path.realpath(getattr(sys, "_base_executable", sys.executable))
+
+
 def ensure(peer: Peer, workload: str, cache: Path, python38: str | None) -> Path:
     """The interpreter of `peer`'s environment for a workload, which is made if it does not exist yet."""
     requirements = peer.requirements_for(workload)
     if not requirements:
         return Path(sys.executable)
-    base = find_old_python(python38) if peer.old_python else sys.executable
+    base = find_old_python(python38) if peer.old_python else _base_python()
     digest = hashlib.sha256(json.dumps([base, requirements]).encode()).hexdigest()[:8]
     folder = cache / "envs" / f"{peer.name.removesuffix('-tuned')}-{digest}"
     python = folder / "bin" / "python"

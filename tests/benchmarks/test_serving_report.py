@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
+import re
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
 
 import pytest
 
 from benchmarks.serving import chart, report
-from benchmarks.serving.registry import DEFAULT_PEERS, PEERS, peers_for
+from benchmarks.serving.registry import DEFAULT_PEERS, PEERS, PEERS_DIR, Start, peers_for
 from benchmarks.serving.workloads import NAMES, workload
 
 
@@ -88,3 +91,18 @@ def test_bodies_of_a_workload_are_what_they_say(name: str) -> None:
 @pytest.mark.parametrize("name", NAMES)
 def test_every_workload_is_judged_by_ours(name: str) -> None:
     assert name in PEERS[report.OURS].workloads
+
+
+def test_programs_of_the_peers_exist() -> None:
+    start = Start(Path("python"), "lr", 8000, Path("/nowhere"), 128)
+    for peer in PEERS.values():
+        for name in peer.workloads:
+            for word in peer.command(replace(start, workload=name)):
+                if word.endswith(".py"):
+                    assert Path(word).exists(), peer.name
+                module, found, factory = word.partition(":")
+                if found and module in {"flask_app", "bentoml_1_app"}:
+                    defined = re.split(r"[(]", factory)[0]
+                    assert re.search(
+                        rf"^(def|class) {defined}\b", (PEERS_DIR / f"{module}.py").read_text(), re.M
+                    )
