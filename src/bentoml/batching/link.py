@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Protocol
+from typing import Any, Protocol
 
 from .queue import ApiQueue, Request
 
@@ -41,7 +41,7 @@ class Link(Protocol):
         self,
         api: int,
         batch: int,
-        bodies: Sequence[bytes],
+        bodies: Sequence[Any],
         ids: Sequence[bytes],
         heads: Sequence[bytes],
         indexes: Sequence[int] | None,
@@ -56,7 +56,7 @@ class Answered(Protocol):
     """A finished batch as it came back from a worker."""
 
     batch: int
-    bodies: Sequence[bytes]
+    bodies: Sequence[bytes | memoryview]
     heads: Sequence[bytes]
     indexes: Sequence[int] | None
     times: tuple[float, float, float]

@@ -26,7 +26,7 @@ class AnswerHead(Protocol):
 class Sink(Protocol):
     """Where an answer goes: an HTTP connection, or an awaiting coroutine."""
 
-    def answer(self, request: Request, head: Any, body: bytes) -> None: ...
+    def answer(self, request: Request, head: Any, body: bytes | memoryview) -> None: ...
 
 
 class Request:
@@ -34,6 +34,7 @@ class Request:
 
     Attributes:
         head: method and header lines, as they cross to the worker.
+        body: its bytes, or where they are in memory shared with the workers.
         id: 36 ASCII bytes.
         goal: when it should be answered (`mb_max_latency`); decides admission and batch sizes.
         deadline: when it is answered with 504 if nothing else came.
@@ -61,7 +62,7 @@ class Request:
         sink: Sink,
         queue: ApiQueue,
         head: bytes,
-        body: bytes,
+        body: Any,
         request_id: bytes,
         start: float,
         deadline: float,

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 from bentoml.batching.queue import DONE, Request
+from bentoml.workers.slab import SharedBody
 
 from .answers import AnswerHead
 from .checks import Rejection
@@ -90,6 +91,7 @@ class Connection(HttpToolsProtocol):
         self._unsent_second = hub.second
         self._have = 0
         self._chunks: list[bytes] = []
+        self._shared: SharedBody | None = None
         self._generic = False
         self._held = b""
         self._closing = False
@@ -114,6 +116,7 @@ class Connection(HttpToolsProtocol):
                 item.queue.forget(item)
         self.order.clear()
         self._held = b""
+        self._shared = None
         super().connection_lost(exc)
 
     def eof_received(self) -> bool | None:  # type: ignore[override]
@@ -162,7 +165,7 @@ class Connection(HttpToolsProtocol):
 
     # answers
 
-    def answer(self, request: Request, head: AnswerHead, body: bytes) -> None:
+    def answer(self, request: Request, head: AnswerHead, body: bytes | memoryview) -> None:
         """Write the answer of a prediction, or keep it until those before it are written."""
         order = self.order
         if not order:
@@ -233,6 +236,7 @@ class Connection(HttpToolsProtocol):
         self._closing = True
         self.hub.rejected[rejection.status] = self.hub.rejected.get(rejection.status, 0) + 1
         self._chunks = []
+        self._shared = None
         body = rejection.message.encode()
         retry_after_s = 1 if rejection.status == 503 else None
         prefix = self.hub.heads.prefix(self.hub.heads.of_error(rejection.status, retry_after_s))

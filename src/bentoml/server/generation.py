@@ -23,6 +23,7 @@ from bentoml.workers.config import WorkerConfig
 from bentoml.workers.devices import device_environment
 from bentoml.workers.process import thread_environment
 from bentoml.workers.recycling import WearLimits
+from bentoml.workers.slab import Slab
 from bentoml.workers.supervisor import Supervisor
 
 from .answers import AnswerHeads
@@ -44,6 +45,7 @@ class Generation:
         number: counts generations of this front, from 0.
         environment: variables for the workers (metrics directory and the like).
         on_give_up: called when workers keep dying and none is left.
+        slab: memory shared with the workers, for large bodies.
     """
 
     def __init__(
@@ -56,6 +58,7 @@ class Generation:
         *,
         environment: dict[str, str],
         on_give_up: Callable[[str], None],
+        slab: Slab | None = None,
     ) -> None:
         self.number = number
         self.path = path
@@ -87,6 +90,7 @@ class Generation:
             on_hello=self._take_hello,
             on_unavailable=self.dispatcher.close,
             on_give_up=self._give_up,
+            slab=slab,
         )
         self._sweeps = 0
         self._swept_at = monotonic()

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from bentoml.batching.dispatcher import Dispatcher
 from bentoml.batching.queue import ApiQueue
 from bentoml.settings import ServerSettings
+from bentoml.workers.slab import SHARED_FROM_BYTES, SharedBody, Slab
 
 from .answers import AnswerHeads
 from .request_ids import RequestIds
@@ -53,6 +54,7 @@ class Hub:
         cors: whether answers to other origins differ.
         draining: set when the server is stopping: answers say `Connection: close`.
         second: coarse clock for the timeouts of connections.
+        slab: where large bodies are kept, None where the system has no shared memory.
     """
 
     limits: ServerSettings
@@ -66,6 +68,13 @@ class Hub:
     draining: bool = False
     second: int = 0
     max_connections: int = 1 << 30
+    slab: Slab | None = None
+
+    def large_body(self, length: int) -> SharedBody | None:
+        """A place in shared memory for a body of this length, if it is large and there is room."""
+        if self.slab is None or length < SHARED_FROM_BYTES:
+            return None
+        return self.slab.take(length)
 
     def set_routes(self, routes: dict[bytes, Route]) -> None:
         """Point every connection at new queues, from the next request on."""

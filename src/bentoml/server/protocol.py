@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 import httptools
 
 from bentoml.batching.queue import Request
+from bentoml.workers.slab import SharedBody
 
 from .checks import Framing, Rejection, check_head, too_large
 from .connection import BODY, HEAD, IDLE, MOST_PIPELINED, Connection
@@ -101,19 +102,35 @@ class PredictionProtocol(Connection):
 
     def _begin_known(self, known: KnownHead, start: bytes) -> None:
         self._known = known
-        self._chunks = [start]
         self._have = len(start)
+        self._shared = self.hub.large_body(known.length)
+        self._chunks = []
+        self._keep(start)
         self._enter(BODY)
+
+    def _keep(self, part: bytes) -> None:
+        """Add a part of the body that is being read."""
+        if self._shared is not None:
+            self._shared.append(part)
+        else:
+            self._chunks.append(part)
+
+    def _take_body(self) -> bytes | SharedBody:
+        shared, self._shared = self._shared, None
+        chunks, self._chunks = self._chunks, []
+        if shared is not None:
+            return shared
+        return chunks[0] if len(chunks) == 1 else b"".join(chunks)
 
     def _more_of_known(self, known: KnownHead, data: bytes) -> bytes:
         """Add to the body of a known head; what is left over belongs to the next message."""
         missing = known.length - self._have
         part, rest = (data, b"") if len(data) <= missing else (data[:missing], data[missing:])
-        self._chunks.append(part)
+        self._keep(part)
         self._have += len(part)
         if self._have == known.length:
             self._known = None
-            body, self._chunks = b"".join(self._chunks), []
+            body = self._take_body()
             self._enter(IDLE)
             route = self.hub.current(known.route)
             self._submit(route, known.raw, body, known.timeout_s, known.priority)
@@ -208,6 +225,7 @@ class PredictionProtocol(Connection):
             return
         self._route = route
         self._chunks = []
+        self._shared = self.hub.large_body(self._length)
         self._raw = b"%b\r\n%b" % (method, b"".join(b"%b: %b\r\n" % pair for pair in self.headers))
         limit_s = route.queue.timeout_s
         self._timeout_s = min(limit_s, checked.timeout_s or limit_s)
@@ -263,7 +281,7 @@ class PredictionProtocol(Connection):
         elif self._route is None:
             super().on_body(body)
         else:
-            self._chunks.append(body)
+            self._keep(body)
 
     def on_message_complete(self) -> None:
         if self._closing:
@@ -279,8 +297,7 @@ class PredictionProtocol(Connection):
             super().on_message_complete()
             return
         self._ended = not self._keep_alive
-        chunks, self._chunks = self._chunks, []
-        body = chunks[0] if len(chunks) == 1 else b"".join(chunks)
+        body = self._take_body()
         self._submit(self.hub.current(route), self._raw, body, self._timeout_s, self._priority)
 
     def _enter(self, phase: int) -> None:
@@ -288,7 +305,9 @@ class PredictionProtocol(Connection):
         self._since = self._mark_second = self.hub.second
         self._mark = 0
 
-    def _submit(self, route: Route, head: bytes, body: bytes, timeout_s: float, priority: int) -> None:
+    def _submit(
+        self, route: Route, head: bytes, body: bytes | SharedBody, timeout_s: float, priority: int
+    ) -> None:
         now = monotonic()
         request = Request(self, route.queue, head, body, self.hub.ids.next(), now, now + timeout_s, priority)
         self.order.append(request)

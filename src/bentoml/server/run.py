@@ -17,6 +17,7 @@ from bentoml.exceptions import BentoMLException
 from bentoml.observability.logs import configure
 from bentoml.observability.metrics import worker_metrics_env
 from bentoml.settings import Settings
+from bentoml.workers.slab import Slab
 
 from .app import build_app
 from .front import Front, bind
@@ -92,7 +93,12 @@ async def _serve(
     ends_process: bool,
 ) -> str | None:
     """Run until the end; returns the reason if the service could not be served."""
-    hub = Hub(settings.server, max_connections=_connection_limit(settings), cors=settings.cors.enabled)
+    hub = Hub(
+        settings.server,
+        max_connections=_connection_limit(settings),
+        cors=settings.cors.enabled,
+        slab=Slab.create(),
+    )
     front: Front
     failure: list[str] = []
 
@@ -109,6 +115,7 @@ async def _serve(
             hub.heads,
             environment=worker_metrics_env(directory),
             on_give_up=give_up if number == 0 else _log_failed_reload,
+            slab=hub.slab,
         )
 
     generation = make_generation(0, path, descriptor)

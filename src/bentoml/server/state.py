@@ -25,9 +25,9 @@ class AwaitingSink:
     def __init__(self) -> None:
         self.done: asyncio.Future[tuple[AnswerHead, bytes]] = asyncio.get_running_loop().create_future()
 
-    def answer(self, request: Request, head: AnswerHead, body: bytes) -> None:
+    def answer(self, request: Request, head: AnswerHead, body: bytes | memoryview) -> None:
         if not self.done.done():
-            self.done.set_result((head, body))
+            self.done.set_result((head, bytes(body)))
 
 
 class ServerState:

@@ -11,13 +11,14 @@ import hmac
 import secrets
 import socket
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 
-from .frames import LENGTH, MAX_FRAME_BYTES, FrameError
+from .frames import LENGTH, MAX_FRAME_BYTES, Frame, FrameError
 
 BUFFER_BYTES = 1 << 20
 IOV_MAX = 1000
 SECRET_BYTES = 32
+SPLIT_FROM_BYTES = 1 << 16
 
 
 def read_exactly(sock: socket.socket, size: int) -> bytes:
@@ -53,7 +54,8 @@ class BlockingChannel:
             raise FrameError(f"a frame of {size} bytes is over the limit of {MAX_FRAME_BYTES}")
         end = LENGTH.size + size
         if len(buffer) < end:
-            buffer += read_exactly(self._sock, end - len(buffer))
+            self._buffer = b""
+            return buffer[LENGTH.size :] + read_exactly(self._sock, end - len(buffer))
         self._buffer = buffer[end:]
         return buffer[LENGTH.size : end]
 
@@ -63,23 +65,51 @@ class BlockingChannel:
             raise EOFError
         return data
 
-    def send(self, parts: list[bytes]) -> None:
-        with self._lock:
-            self._sock.sendall(b"".join(parts))
+    def send(self, parts: Sequence[Frame]) -> None:
+        if max(map(len, parts)) < SPLIT_FROM_BYTES:
+            with self._lock:
+                self._sock.sendall(b"".join(parts))
+            return
+        with self._lock:  # a large body is not copied once more only to be in one piece with its head
+            for piece in _pieces(parts):
+                self._sock.sendall(piece)
+
+
+def _pieces(parts: Sequence[Frame]) -> Iterator[Frame]:
+    """Small parts joined, large ones as they are."""
+    small: list[Frame] = []
+    for part in parts:
+        if len(part) < SPLIT_FROM_BYTES:
+            small.append(part)
+            continue
+        if small:
+            yield b"".join(small)
+            small = []
+        yield part
+    if small:
+        yield b"".join(small)
 
 
 class Assembler:
-    """Turns the chunks an event loop reads into whole frames, joining each frame once."""
+    """Turns the chunks an event loop reads into whole frames, joining each frame once.
 
-    def __init__(self, deliver: Callable[[bytes], None]) -> None:
+    Large frames are delivered as a `memoryview`.
+    """
+
+    def __init__(self, deliver: Callable[[Frame], None]) -> None:
         self._deliver = deliver
         self._chunks: list[bytes] = []
         self._have = 0
         self._need = LENGTH.size
+        self._large: bytearray | None = None  # a large frame, filled as its bytes arrive
 
     def feed(self, data: bytes) -> None:
         """Add a chunk; `deliver` is called for each frame it completes (without its length field)."""
-        if self._chunks:
+        if self._large is not None:
+            data = self._fill(self._large, data)
+            if not data:
+                return
+        elif self._chunks:
             self._chunks.append(data)
             self._have += len(data)
             if self._have < self._need:
@@ -98,12 +128,30 @@ class Assembler:
             self._deliver(data[at + LENGTH.size : end])
             at = end
         if at < size:
-            rest = data[at:] if at else data
-            self._chunks = [rest]
-            self._have = len(rest)
-            self._need = (
-                LENGTH.size + LENGTH.unpack_from(rest)[0] if len(rest) >= LENGTH.size else LENGTH.size
-            )
+            self._begin(data[at:] if at else data)
+
+    def _begin(self, rest: bytes) -> None:
+        """Keep the beginning of a frame."""
+        length = LENGTH.unpack_from(rest)[0] if len(rest) >= LENGTH.size else 0
+        if length >= SPLIT_FROM_BYTES:
+            self._large = bytearray(length)
+            self._have = 0
+            self._fill(self._large, rest[LENGTH.size :])
+            return
+        self._chunks = [rest]
+        self._have = len(rest)
+        self._need = LENGTH.size + length
+
+    def _fill(self, large: bytearray, data: bytes) -> bytes:
+        """Add to the large frame. Returns what belongs to the next one."""
+        missing = len(large) - self._have
+        part, rest = (data, b"") if len(data) <= missing else (data[:missing], data[missing:])
+        large[self._have : self._have + len(part)] = part
+        self._have += len(part)
+        if self._have == len(large):
+            self._large = None
+            self._deliver(memoryview(large))
+        return rest
 
 
 class LoopbackListener:

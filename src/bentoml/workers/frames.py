@@ -7,6 +7,8 @@ tell each other about ourselves (`HELLO`, `FAIL`) is JSON. Little-endian, no pad
     head     u32 length of what follows · u8 kind · u8 flags · u16 api · u32 batch · u32 count · u32 heads
     CALL     u32 body length × count · [u16 head index × count] · u32 head length × heads
              · 36 bytes request id × count · heads · bodies
+             with flag SHARED: a u64 place × count follows the head lengths; a body that has one lies
+             there in shared memory (see `slab`), not in the frame. INSIDE marks those that do not.
     REPLY    f64 decode_s · f64 call_s · f64 encode_s · u32 body length × count · [u16 head index × count]
              · u32 head length × heads · heads (u16 status, then header lines) · bodies
     others   count bytes of payload
@@ -20,8 +22,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from struct import Struct, pack, unpack_from
+from typing import Protocol
 
 from bentoml.exceptions import BentoMLException
+
+from .slab import SHARED_FROM_BYTES, SharedBody
 
 HEAD = Struct("<IBBHIII")
 LENGTH = Struct("<I")
@@ -30,7 +35,20 @@ STATUS = Struct("<H")
 ID_BYTES = 36
 MAX_FRAME_BYTES = 1 << 31
 
+SHARED = 1
+INSIDE = (1 << 64) - 1
+
 CALL, REPLY, HELLO, FAIL, BEAT, STOP, CONFIG = range(1, 8)
+
+
+class Reader(Protocol):
+    """Reads bodies out of shared memory."""
+
+    def read(self, place: int, length: int) -> bytes: ...
+
+
+Frame = bytes | memoryview
+KEPT_FROM_BYTES = 1 << 16
 
 
 class FrameError(BentoMLException):
@@ -51,11 +69,14 @@ class Call:
 
 @dataclass(frozen=True, slots=True)
 class Answers:
-    """A finished batch. A head is a u16 status and the header lines all its bodies share."""
+    """A finished batch. A head is a u16 status and the header lines all its bodies share.
+
+    A large body may be a `memoryview` of the frame it came in.
+    """
 
     api: int
     batch: int
-    bodies: Sequence[bytes]
+    bodies: Sequence[Frame]
     heads: Sequence[bytes]
     indexes: Sequence[int] | None
     times: tuple[float, float, float]
@@ -64,7 +85,7 @@ class Answers:
 def pack_call(
     api: int,
     batch: int,
-    bodies: Sequence[bytes],
+    bodies: Sequence[bytes | SharedBody],
     ids: Sequence[bytes],
     heads: Sequence[bytes],
     indexes: Sequence[int] | None,
@@ -79,14 +100,20 @@ def pack_call(
     lengths = pack(f"<{n}I", *map(len, bodies))
     table = pack(f"<{len(heads)}I", *map(len, heads))
     index = b"" if len(heads) == 1 else pack(f"<{n}H", *(indexes or ()))
-    size = (
-        len(lengths) + len(index) + len(table) + n * ID_BYTES + sum(map(len, heads)) + sum(map(len, bodies))
-    )
-    head = HEAD.pack(HEAD.size - 4 + size, CALL, 0, api, batch, n, len(heads))
-    return [head, lengths, index, table, *ids, *heads, *bodies]
+    total = sum(map(len, bodies))
+    inside, places, flags = bodies, b"", 0
+    if total >= SHARED_FROM_BYTES and SharedBody in set(map(type, bodies)):
+        inside = [body for body in bodies if type(body) is bytes]
+        total = sum(map(len, inside))
+        places = pack(f"<{n}Q", *(INSIDE if type(b) is bytes else b.place for b in bodies))  # type: ignore[union-attr]
+        flags = SHARED
+    arrays = len(lengths) + len(index) + len(table) + len(places)
+    size = arrays + n * ID_BYTES + sum(map(len, heads)) + total
+    head = HEAD.pack(HEAD.size - 4 + size, CALL, flags, api, batch, n, len(heads))
+    return [head, lengths, index, table, places, *ids, *heads, *inside]  # type: ignore[list-item]
 
 
-def pack_answers(answers: Answers) -> list[bytes]:
+def pack_answers(answers: Answers) -> list[Frame]:
     """The parts of a REPLY frame, in order."""
     n = len(answers.bodies)
     lengths = pack(f"<{n}I", *map(len, answers.bodies))
@@ -103,7 +130,7 @@ def pack_message(kind: int, payload: bytes = b"") -> bytes:
     return HEAD.pack(HEAD.size - 4 + len(payload), kind, 0, 0, 0, len(payload), 0) + payload
 
 
-def kind_of(frame: bytes) -> int:
+def kind_of(frame: Frame) -> int:
     """Kind of a frame given without its length field. Raises `FrameError` if it is too short."""
     if len(frame) < HEAD.size - 4:
         raise FrameError(f"a frame of {len(frame)} bytes is shorter than a frame head")
@@ -115,23 +142,32 @@ def payload_of(frame: bytes) -> bytes:
     return frame[HEAD.size - 4 :]
 
 
-def unpack_call(frame: bytes) -> Call:
+def unpack_call(frame: bytes, shared: Reader | None = None) -> Call:
     """A CALL frame given without its length field. Raises `FrameError` on any inconsistency."""
     api, batch, n, heads_count = _fields(frame)
     at = HEAD.size - 4
     lengths, indexes, table, at = _arrays(frame, at, n, heads_count)
+    places: tuple[int, ...] | None = None
+    if frame[1] & SHARED:
+        if at + 8 * n > len(frame):
+            raise FrameError("a CALL frame ends inside its places")
+        places = unpack_from(f"<{n}Q", frame, at)
+        at += 8 * n
     ids_end = at + n * ID_BYTES
     if ids_end > len(frame):
         raise FrameError("a CALL frame ends inside its request ids")
     text = frame[at:ids_end].decode("ascii", "replace")
     ids = [text[i : i + ID_BYTES] for i in range(0, len(text), ID_BYTES)]
     heads, at = _cut(frame, ids_end, table)
-    bodies, at = _cut(frame, at, lengths)
+    if places is None:
+        bodies, at = _cut(frame, at, lengths)
+    else:
+        bodies, at = _gather(frame, at, lengths, places, shared)
     _check_end(frame, at)
     return Call(api, batch, bodies, heads, indexes, ids)
 
 
-def unpack_answers(frame: bytes) -> Answers:
+def unpack_answers(frame: Frame) -> Answers:
     """A REPLY frame given without its length field. Raises `FrameError` on any inconsistency."""
     api, batch, n, heads_count = _fields(frame)
     at = HEAD.size - 4
@@ -139,13 +175,18 @@ def unpack_answers(frame: bytes) -> Answers:
         raise FrameError("a REPLY frame ends inside its times")
     times = TIMES.unpack_from(frame, at)
     lengths, indexes, table, at = _arrays(frame, at + TIMES.size, n, heads_count)
-    heads, at = _cut(frame, at, table)
-    bodies, at = _cut(frame, at, lengths)
+    bodies: Sequence[Frame]
+    if isinstance(frame, memoryview):
+        heads, at = _cut(bytes(frame[at : at + sum(table)]), 0, table)[0], at + sum(table)
+        bodies, at = _cut_view(frame, at, lengths)
+    else:
+        heads, at = _cut(frame, at, table)
+        bodies, at = _cut(frame, at, lengths)
     _check_end(frame, at)
     return Answers(api, batch, bodies, heads, indexes, times)
 
 
-def _fields(frame: bytes) -> tuple[int, int, int, int]:
+def _fields(frame: Frame) -> tuple[int, int, int, int]:
     if len(frame) < HEAD.size - 4:
         raise FrameError(f"a frame of {len(frame)} bytes is shorter than a frame head")
     api, batch, n, heads = unpack_from("<HIII", frame, 2)
@@ -153,7 +194,7 @@ def _fields(frame: bytes) -> tuple[int, int, int, int]:
 
 
 def _arrays(
-    frame: bytes, at: int, n: int, heads: int
+    frame: Frame, at: int, n: int, heads: int
 ) -> tuple[tuple[int, ...], tuple[int, ...] | None, tuple[int, ...], int]:
     index_bytes = 0 if heads == 1 else 2 * n
     end = at + 4 * n + index_bytes + 4 * heads
@@ -175,6 +216,35 @@ def _cut(frame: bytes, at: int, lengths: Sequence[int]) -> tuple[list[bytes], in
     return parts, at
 
 
-def _check_end(frame: bytes, at: int) -> None:
+def _cut_view(frame: memoryview, at: int, lengths: Sequence[int]) -> tuple[list[Frame], int]:
+    """Small parts as bytes, large ones where they are."""
+    parts: list[Frame] = []
+    for length in lengths:
+        part = frame[at : at + length]
+        parts.append(part if length >= KEPT_FROM_BYTES else bytes(part))
+        at += length
+    return parts, at
+
+
+def _gather(
+    frame: bytes, at: int, lengths: Sequence[int], places: Sequence[int], shared: Reader | None
+) -> tuple[list[bytes], int]:
+    """Bodies of which some lie in shared memory."""
+    if shared is None:
+        raise FrameError("a CALL frame names shared memory, and there is none")
+    parts = []
+    for length, place in zip(lengths, places, strict=True):
+        if place == INSIDE:
+            parts.append(frame[at : at + length])
+            at += length
+            continue
+        try:
+            parts.append(shared.read(place, length))
+        except ValueError as err:
+            raise FrameError(f"a CALL frame names memory that is not there: {err}") from err
+    return parts, at
+
+
+def _check_end(frame: Frame, at: int) -> None:
     if at != len(frame):
         raise FrameError(f"a frame of {len(frame)} bytes announces {at}")

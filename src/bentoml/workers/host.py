@@ -23,7 +23,7 @@ from bentoml.service.openapi import build_openapi
 from bentoml.types import Payload, Reply, ReplyHead, RequestHead, error_reply
 
 from .config import WorkerConfig
-from .frames import STATUS, Answers, Call, pack_answers
+from .frames import STATUS, Answers, Call, Frame, pack_answers
 from .warmup import Sample, warm_up
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ class ServiceHost:
         BaseException: whatever loading the bundle or a start hook raises.
     """
 
-    def __init__(self, config: WorkerConfig, send: Callable[[list[bytes]], None]) -> None:
+    def __init__(self, config: WorkerConfig, send: Callable[[list[Frame]], None]) -> None:
         self._send = send
         self._heads: dict[bytes, RequestHead] = {}
         self._loop: asyncio.AbstractEventLoop | None = None

@@ -9,11 +9,10 @@ from time import monotonic
 from typing import Any, Protocol, cast
 
 from .channel import BUFFER_BYTES, Assembler
-from .frames import BEAT, REPLY, Answers, FrameError, kind_of, pack_call, pack_message, unpack_answers
+from .frames import BEAT, REPLY, Answers, Frame, FrameError, kind_of, pack_call, pack_message, unpack_answers
+from .slab import SharedBody
 
 logger = logging.getLogger("bentoml.server")
-
-JOIN_BELOW_BYTES = 1 << 16
 
 
 class Consumer(Protocol):
@@ -68,13 +67,13 @@ class WorkerLink(asyncio.Protocol):
         self._transport = None
         self._on_lost()
 
-    def _frame(self, frame: bytes) -> None:
+    def _frame(self, frame: Frame) -> None:
         self.last_beat = monotonic()  # any frame counts: a call that keeps the GIL stops the beats too
         kind = kind_of(frame)
         if kind == REPLY:
             self._consumer.batch_done(self, unpack_answers(frame))
         elif kind != BEAT:
-            self._on_message(kind, frame)
+            self._on_message(kind, bytes(frame))
 
     def load_of(self, api: int) -> int:
         return sum(batch.queue.index == api for batch in self.batches.values())
@@ -83,7 +82,7 @@ class WorkerLink(asyncio.Protocol):
         self,
         api: int,
         batch: int,
-        bodies: Sequence[bytes],
+        bodies: Sequence[bytes | SharedBody],
         ids: Sequence[bytes],
         heads: Sequence[bytes],
         indexes: Sequence[int] | None,

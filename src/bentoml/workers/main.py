@@ -24,6 +24,7 @@ from .config import WorkerConfig
 from .frames import BEAT, CALL, CONFIG, FAIL, HELLO, STOP, kind_of, pack_message, payload_of, unpack_call
 from .host import ServiceHost
 from .process import ignore_stop_signals
+from .slab import SharedReader
 
 BEAT_S = 1.0
 PR_SET_PDEATHSIG = 1
@@ -38,16 +39,17 @@ def main() -> None:
     die_with_parent()
     ignore_stop_signals()
     channel = BlockingChannel(connect())
+    shared = SharedReader.from_environment(os.environ)
     try:
         frame = channel.receive()
     except EOFError:
         return
     if kind_of(frame) != CONFIG:
         raise BentoMLException("the first message to a worker must be its configuration")
-    run(channel, WorkerConfig.from_bytes(payload_of(frame)))
+    run(channel, WorkerConfig.from_bytes(payload_of(frame)), shared)
 
 
-def run(channel: BlockingChannel, config: WorkerConfig) -> None:
+def run(channel: BlockingChannel, config: WorkerConfig, shared: SharedReader | None = None) -> None:
     """Load, report, then serve until the front closes the channel or says stop."""
     from bentoml.observability.logs import configure_worker  # noqa: PLC0415 - a worker's own set-up
 
@@ -67,19 +69,19 @@ def run(channel: BlockingChannel, config: WorkerConfig) -> None:
         return
     channel.send([pack_message(HELLO, host.hello())])
     try:
-        _serve(channel, host)
+        _serve(channel, host, shared)
     except (EOFError, ConnectionError):
         pass
     finally:
         host.close()
 
 
-def _serve(channel: BlockingChannel, host: ServiceHost) -> None:
+def _serve(channel: BlockingChannel, host: ServiceHost, shared: SharedReader | None) -> None:
     while True:
         frame = channel.receive()
         kind = kind_of(frame)
         if kind == CALL:
-            host.accept(unpack_call(frame))
+            host.accept(unpack_call(frame, shared))
         elif kind == STOP:
             return
 

@@ -13,6 +13,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from .channel import LoopbackListener
+from .slab import Slab
 
 ENTRY = "from bentoml.workers.main import main; main()"
 CONNECT_TIMEOUT_S = 30.0
@@ -37,7 +38,11 @@ class WorkerProcess:
 
 
 def spawn(
-    environment: Mapping[str, str], *, by_descriptor: bool = os.name == "posix", entry: str = ENTRY
+    environment: Mapping[str, str],
+    *,
+    by_descriptor: bool = os.name == "posix",
+    entry: str = ENTRY,
+    slab: Slab | None = None,
 ) -> WorkerProcess:
     """Start a worker. It imports the library anew (never forked), so no thread or lock is inherited.
 
@@ -45,6 +50,7 @@ def spawn(
         environment: variables added to ours.
         by_descriptor: hand the channel over as a file descriptor; else over loopback with a secret.
         entry: the program it runs.
+        slab: memory that it shares with us.
     """
     command = [sys.executable, "-c", entry]
     environ = {**os.environ, "PYTHONSAFEPATH": "1", **environment}
@@ -52,10 +58,12 @@ def spawn(
         ours, theirs = socket.socketpair()
         with theirs:
             environ["BENTOML_WORKER_FD"] = str(theirs.fileno())
+            given = [theirs.fileno()]
+            if slab is not None:
+                environ.update(slab.environment)
+                given.append(slab.fd)
             with _children_hold_signals():
-                process = subprocess.Popen(
-                    command, env=environ, stdin=subprocess.DEVNULL, pass_fds=(theirs.fileno(),)
-                )
+                process = subprocess.Popen(command, env=environ, stdin=subprocess.DEVNULL, pass_fds=given)
         return WorkerProcess(process, ours)
     listener = LoopbackListener()
     environ["BENTOML_WORKER_PORT"] = str(listener.port)

@@ -7,6 +7,7 @@ import json
 import logging
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from functools import partial
 from time import monotonic
 from typing import Any, Protocol
 
@@ -15,6 +16,7 @@ from .frames import CONFIG, FAIL, HELLO, STOP, payload_of
 from .link import WorkerLink
 from .process import is_stopped, reap_later, spawn
 from .recycling import RETRY_AFTER_S, STOP_HOOKS_S, WearLimits
+from .slab import Slab
 from .slot import GONE, READY, STARTING, STOPPED, Child, Slot
 
 logger = logging.getLogger("bentoml.server")
@@ -49,6 +51,7 @@ class Supervisor:
         on_hello: called with what each worker reported about the service.
         on_unavailable: called with a reason when no worker is ready nor about to be.
         on_give_up: called with the last reason when workers keep dying.
+        slab: memory shared with the workers, for large bodies.
     """
 
     def __init__(
@@ -63,6 +66,7 @@ class Supervisor:
         on_hello: Callable[[dict[str, Any]], None],
         on_unavailable: Callable[[str], None],
         on_give_up: Callable[[str], None],
+        slab: Slab | None = None,
     ) -> None:
         self.slots = [Slot(i) for i in range(count)]
         self._config = config
@@ -73,6 +77,7 @@ class Supervisor:
         self._on_hello = on_hello
         self._on_unavailable = on_unavailable
         self._on_give_up = on_give_up
+        self._slab = slab
         self._stopping = False
         self._ever_ready = False
         self._loop = asyncio.get_running_loop()
@@ -108,7 +113,8 @@ class Supervisor:
 
     async def _spawn(self, slot: Slot, successor: bool) -> None:
         try:
-            started = await self._loop.run_in_executor(None, spawn, self._environment(slot.index))
+            start = partial(spawn, self._environment(slot.index), slab=self._slab)
+            started = await self._loop.run_in_executor(None, start)
         except OSError as err:
             why = f"a worker process could not be started: {err}"
             if successor:
