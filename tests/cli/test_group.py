@@ -110,7 +110,7 @@ def test_bundle_command_has_no_bento_argument(tmp_path: Path) -> None:
     for make in (create_bundle_cli, create_bento_service_cli):
         group = make(str(bundle))
         names = set(group.list_commands(click.Context(group)))
-        assert names == EXPECTED - {"delete", "get", "list", "repair", "retrieve"}
+        assert names == EXPECTED - {"delete", "get", "list", "repair", "retrieve"} | {"inspect", "verify"}
         result = CliRunner().invoke(group, ["info"])
         assert '"version": "1"' in result.output
     assert (

@@ -14,6 +14,7 @@ MANIFEST_FILE = "bundle-manifest.json"
 SIGNATURE_FILE = "bundle-signature.json"
 BUNDLED_DEPENDENCIES = "bundled_pip_dependencies"
 LOCK_FILE = "requirements.lock"
+EXAMPLES_FILE = "examples.json"
 ARTIFACTS = "artifacts"
 STATIC_CONTENT = "web_static_content"
 ZIP_IMPORTS = "zipimports"
@@ -62,6 +63,11 @@ class BundleLayout:
     @property
     def static_content(self) -> Path:
         return self.package / STATIC_CONTENT
+
+    @property
+    def examples(self) -> Path:
+        """Requests with their answers at the time of saving, if there are any."""
+        return self.package / EXAMPLES_FILE
 
     @property
     def zip_imports(self) -> Path:

@@ -12,6 +12,7 @@ import logging
 import os
 import shutil
 import tempfile
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -44,6 +45,7 @@ def save_to_dir(
     path: str | os.PathLike[str],
     version: str | None = None,
     silent: bool = False,
+    examples: Mapping[str, Sequence[Any]] | None = None,
 ) -> None:
     """Write a bundle of `bento_service` into an existing directory, or under an `s3://`/`gs://` URL.
 
@@ -53,11 +55,12 @@ def save_to_dir(
             like the service.
         version: replaces the service's version, as `set_version` does.
         silent: leave out the line that says where the bundle lies.
+        examples: API name → inputs, stored with their answers for `bentoml verify`.
 
     Raises:
         BentoMLException: not a service, no such directory, or a bundle of that name is there.
     """
-    from bentoml.service.saving import check_saveable  # noqa: PLC0415 - the authoring side's rules
+    from bentoml.service.saving import check_saveable, recorded  # noqa: PLC0415 - the authoring side's rules
 
     from .remote import is_remote, upload_bundle  # noqa: PLC0415 - local paths need neither
 
@@ -65,14 +68,15 @@ def save_to_dir(
     if version is not None:
         bento_service.set_version(version)
     where = os.fspath(path)
-    if is_remote(where):
-        with tempfile.TemporaryDirectory(prefix="bentoml-save-") as work:
-            _write(bento_service, Path(work), True)
-            where = upload_bundle(Path(work), where, bento_service.name)
-    else:
-        target = Path(where)
-        _check_target(target, bento_service.name)
-        _write(bento_service, target, True)
+    with recorded(bento_service, examples):
+        if is_remote(where):
+            with tempfile.TemporaryDirectory(prefix="bentoml-save-") as work:
+                _write(bento_service, Path(work), True)
+                where = upload_bundle(Path(work), where, bento_service.name)
+        else:
+            target = Path(where)
+            _check_target(target, bento_service.name)
+            _write(bento_service, target, True)
     if not silent:
         from bentoml.observability.logs import user_logger  # noqa: PLC0415 - adds a console handler
 
@@ -146,6 +150,8 @@ def _write_files(service: BentoService, layout: BundleLayout, check_import: bool
     environment = resolve_environment(service.env, inferred)
     descriptor = describe(service, sources, environment)
     _write_texts(service, descriptor, environment, layout)
+    if service._recorded_examples is not None:
+        layout.examples.write_text(service._recorded_examples, "utf-8", newline="\n")
     write_manifest(layout.path)
     warn_about_missing(sources, environment)
     if check_import:

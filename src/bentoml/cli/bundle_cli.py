@@ -19,6 +19,7 @@ _COMMANDS = {
     "run": Entry("bentoml.cli.run", "Run an API on data from the command line."),
     "serve": Entry("bentoml.cli.serve", "Serve the bundle over HTTP."),
     "serve-gunicorn": Entry("bentoml.cli.serve_gunicorn", "Serve the bundle over HTTP (0.13's name)."),
+    "verify": Entry("bentoml.cli.verify", "Check that the bundle answers as it did when it was saved."),
 }
 
 

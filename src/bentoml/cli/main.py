@@ -27,6 +27,7 @@ _COMMANDS = {
     "serve-gunicorn": Entry("bentoml.cli.serve_gunicorn", "Serve a bundle over HTTP (0.13's name)."),
     "sign": Entry("bentoml.cli.sign", "Sign a saved bundle with a private key."),
     "yatai-service-start": Entry("bentoml.cli.yatai_service_start", "Start the model management server."),
+    "verify": Entry("bentoml.cli.verify", "Check that a bundle answers as it did when it was saved."),
 }
 
 commandline_interface = LazyGroup(

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -64,6 +64,7 @@ class BentoService:
         cls = type(self)
         self._labels: dict[str, str] = {}
         self._dev_server: DevServer | None = None
+        self._recorded_examples: str | None = None
         self._version: str | None = cls._bento_service_bundle_version
         self._artifacts = ArtifactCollection.fresh(cls._declared_artifacts, cls.__name__)
         if self._bento_service_bundle_path is not None:
@@ -83,7 +84,15 @@ class BentoService:
     if not TYPE_CHECKING:
 
         def __getattr__(self, name: str) -> Any:
-            if name in ("_artifacts", "_env", "_inference_apis", "_labels", "_version", "_dev_server"):
+            if name in (
+                "_artifacts",
+                "_env",
+                "_inference_apis",
+                "_labels",
+                "_version",
+                "_dev_server",
+                "_recorded_examples",
+            ):
                 raise BentoMLConfigException(
                     f"{type(self).__name__}.__init__ did not call super().__init__(), so the service has no "
                     "artifacts, environment or APIs. Make super().__init__() its first line"
@@ -190,6 +199,7 @@ class BentoService:
         yatai_url: str | None = None,
         version: str | None = None,
         labels: Mapping[str, str] | None = None,
+        examples: Mapping[str, Sequence[Any]] | None = None,
     ) -> str:
         """Save a bundle to the repository and return where it lies.
 
@@ -197,12 +207,21 @@ class BentoService:
             yatai_url: address of a repository server; the local repository when None.
             version: replaces the service's version, as `set_version` does.
             labels: names and values stored with the bundle.
+            examples: API name → inputs; they are run now and stored with their answers, and
+                `bentoml verify` runs them again.
         """
-        return saving.save_to_repository(self, yatai_url=yatai_url, version=version, labels=labels)
+        return saving.save_to_repository(
+            self, yatai_url=yatai_url, version=version, labels=labels, examples=examples
+        )
 
-    def save_to_dir(self, path: str | os.PathLike[str], version: str | None = None) -> None:
-        """Write a bundle into the existing directory `path`."""
-        saving.save_to_directory(self, path, version)
+    def save_to_dir(
+        self,
+        path: str | os.PathLike[str],
+        version: str | None = None,
+        examples: Mapping[str, Sequence[Any]] | None = None,
+    ) -> None:
+        """Write a bundle into the existing directory `path`; `examples` as for `save`."""
+        saving.save_to_directory(self, path, version, examples=examples)
 
     @property
     def web_static_content(self) -> str | None:

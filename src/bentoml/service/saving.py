@@ -6,11 +6,12 @@ package and happen inside the functions.
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import sys
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from bentoml.exceptions import BentoMLException
@@ -69,17 +70,38 @@ def save_to_repository(
     yatai_url: str | None,
     version: str | None,
     labels: Mapping[str, str] | None,
+    examples: Mapping[str, Sequence[Any]] | None = None,
 ) -> str:
     """Save to the local repository, or to the server at `yatai_url`; returns the location."""
-    all_labels = {**service.labels, **validate_labels(labels)}
+    with recorded(service, examples):
+        return _save(service, yatai_url, version, {**service.labels, **validate_labels(labels)})
+
+
+@contextlib.contextmanager
+def recorded(service: BentoService, examples: Mapping[str, Sequence[Any]] | None) -> Iterator[None]:
+    """Inside, whoever writes the bundle finds the examples with their answers on the service."""
+    if not examples:
+        yield
+        return
+    from bentoml.inference.examples import record_examples  # noqa: PLC0415 - upward
+
+    check_saveable(service)
+    service._recorded_examples = record_examples(service, examples)
+    try:
+        yield
+    finally:
+        service._recorded_examples = None
+
+
+def _save(service: BentoService, yatai_url: str | None, version: str | None, labels: dict[str, str]) -> str:
     if yatai_url:
         from bentoml.yatai.client import get_yatai_client  # noqa: PLC0415 - upward
 
         client: Any = get_yatai_client(yatai_url)
-        return str(client.repository.upload(service, version=version, labels=all_labels))
+        return str(client.repository.upload(service, version=version, labels=labels))
     from bentoml.repository.open import open_repository  # noqa: PLC0415 - upward
 
-    return str(open_repository().save(service, version=version, labels=all_labels or None))
+    return str(open_repository().save(service, version=version, labels=labels or None))
 
 
 def save_to_directory(
@@ -88,11 +110,12 @@ def save_to_directory(
     version: str | None = None,
     *,
     silent: bool = False,
+    examples: Mapping[str, Sequence[Any]] | None = None,
 ) -> None:
     """Write a bundle into the existing directory `path`; `silent` leaves out the closing line."""
     from bentoml.bundle.save import save_to_dir  # noqa: PLC0415 - upward
 
-    save_to_dir(service, path, version=version, silent=silent)
+    save_to_dir(service, path, version=version, silent=silent, examples=examples)
 
 
 def save(
