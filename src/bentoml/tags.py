@@ -49,7 +49,9 @@ def validate_version(version: str) -> str:
     """Return `version` unchanged, or raise `InvalidArgument`; `latest` in any case is refused."""
     if isinstance(version, str) and version.lower() == LATEST:
         raise _invalid("BentoService version", version, _LATEST_RULE)
-    if not isinstance(version, str) or not _is_version(version):
+    if not isinstance(version, str):
+        raise _invalid("BentoService version", version, f"it is a text, so not {type(version).__name__}")
+    if not _is_version(version):
         raise _invalid("BentoService version", version, _VERSION_RULE)
     return version
 

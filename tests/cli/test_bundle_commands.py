@@ -145,7 +145,8 @@ def test_F36_serving_a_missing_bundle_is_one_line(run: Run) -> None:
 def test_serve_options_become_settings(run: Run, saved: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     seen: list[Any] = []
     monkeypatch.setattr(
-        "bentoml.server.run.serve", lambda path, settings, reload: seen.append((path, settings, reload))
+        "bentoml.server.run.serve",
+        lambda path, settings, reload, ends_process: seen.append((path, settings, reload)),
     )
     bundle = str(saved / "repository/Doubler/1.0")
     result = run(
@@ -176,7 +177,7 @@ def test_serve_options_become_settings(run: Run, saved: Path, monkeypatch: pytes
 
 def test_serve_reads_the_variables_of_013(run: Run, saved: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     seen: list[Any] = []
-    monkeypatch.setattr("bentoml.server.run.serve", lambda path, settings, reload: seen.append(settings))
+    monkeypatch.setattr("bentoml.server.run.serve", lambda path, settings, **_: seen.append(settings))
     monkeypatch.setenv("BENTOML_PORT", "7100")
     monkeypatch.setenv("BENTOML_GUNICORN_WORKERS", "2")
     monkeypatch.setenv("BENTOML_MB_MAX_LATENCY", "55")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pty
+import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -39,10 +40,10 @@ def test_plain_table_aligns_and_continues_cells() -> None:
     assert text == "A    LONG\n1    x\n222  y\n     z\n"
 
 
-def list_on_terminal(home: Path, columns: int) -> bytes:
+def list_on_terminal(home: Path, columns: int, *options: str) -> bytes:
     leader, follower = pty.openpty()
     child = subprocess.Popen(
-        [sys.executable, "-m", "bentoml", "list"],
+        [sys.executable, "-m", "bentoml", "list", *options],
         stdout=follower,
         env={**os.environ, "BENTOML_HOME": str(home), "TERM": "xterm-256color", "COLUMNS": str(columns)},
     )
@@ -66,4 +67,15 @@ def test_table_on_a_terminal_is_coloured_and_its_tags_are_whole(
     output = list_on_terminal(home, columns)
     assert b"\x1b[" in output
     assert b"Iris:20210926174550_16DCF9" in output
-    assert columns < 200 or b"env:prod" in output
+    assert b"env:prod" in output
+
+
+@pytest.mark.parametrize("columns", [400, 60])
+def test_nothing_on_a_terminal_is_cut_inside_a_word(
+    add: Callable[..., Path], home: Path, columns: int
+) -> None:
+    where = add("Iris", "20210926174550_16DCF9", {"env": "prod"})
+    output = re.sub(r"\x1b\[[0-9;]*m", "", list_on_terminal(home, columns, "-o", "wide").decode())
+    for whole in ("predict<JsonInput:DefaultOutput>", "model<PickleArtifact>", "env:prod", str(where)):
+        assert whole in output
+    assert ("BENTO_SERVICE" in output) == (columns == 400), "a block says what each line is"

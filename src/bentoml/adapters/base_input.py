@@ -14,6 +14,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, ClassVar, NamedTuple, TypeVar
 
 from bentoml.exceptions import BadInput
+from bentoml.keywords import refuse_misspelled
 from bentoml.types import (
     AwsLambdaEvent,
     HTTPHeaders,
@@ -63,6 +64,7 @@ class BaseInputAdapter:
     _example: Any = None
 
     def __init__(self, http_input_example: Any = None, **base_config: Any) -> None:
+        refuse_misspelled(type(self), base_config)
         self._base_config = base_config
         self._example = http_input_example
 

@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
 from bentoml.exceptions import APIDeprecated
+from bentoml.keywords import refuse_misspelled
 from bentoml.types import (
     AwsLambdaEvent,
     HTTPHeaders,
@@ -45,6 +46,7 @@ class BaseOutputAdapter:
                 "`cors` is no longer an argument of output adapters; set it in the server's "
                 "configuration (bento_server.cors)"
             )
+        refuse_misspelled(type(self), base_config)
         self._base_config = base_config
 
     @property

@@ -145,8 +145,18 @@ def read_descriptor(path: str | Path) -> BundleDescriptor:
     if not file.is_file():
         raise BentoMLException(
             f"BentoML can't locate config file '{CONFIG_FILE}' in saved bundle in path: {path}"
+            + _tag_hint(path)
         )
     return descriptor_from_dict(read_yaml(file), where=str(file))
+
+
+def _tag_hint(path: str | Path) -> str:
+    name = Path(path).name
+    return (
+        f". For a tag: bentoml.yatai.client.get_yatai_client().repository.load('{name}')"
+        if ":" in name
+        else ""
+    )
 
 
 def descriptor_from_dict(document: Any, where: str = CONFIG_FILE) -> BundleDescriptor:

@@ -1,7 +1,7 @@
 """Bundle records on the terminal: tables, JSON, YAML.
 
-A table is coloured and fitted to a terminal, where only the tag stays in one piece whatever the
-width, to be copied; in a pipe it is plain text with aligned columns and nothing cut off.
+On a terminal a table is coloured; one that is too wide for it becomes a block of lines for each
+record, so that nothing is cut in the middle of a word. In a pipe it is plain text with aligned columns.
 """
 
 from __future__ import annotations
@@ -17,6 +17,8 @@ import click
 from .age import human_span
 
 if TYPE_CHECKING:
+    from rich.console import Console
+
     from bentoml.repository.base import BundleRecord
 
 _STYLES = {
@@ -26,7 +28,6 @@ _STYLES = {
     "LABELS": "yellow",
     "URI": "dim",
 }
-_WHOLE = ("BENTO_SERVICE", "CREATED_AT")
 _LISTS = ("APIS", "ARTIFACTS")
 
 
@@ -99,14 +100,44 @@ def _time(record: BundleRecord, wide: bool) -> str:
 
 def _print_rich(headers: list[str], rows: list[list[str]]) -> None:
     from rich.console import Console
+
+    console = Console()
+    listed = [
+        [
+            cell.replace(", ", "\n") if head in _LISTS else cell
+            for head, cell in zip(headers, row, strict=True)
+        ]
+        for row in rows
+    ]
+    width = max(map(len, plain_table(headers, listed).split("\n")))
+    if width <= console.width:
+        _print_columns(console, headers, listed)
+    else:
+        _print_blocks(console, headers, listed)
+
+
+def _print_columns(console: Console, headers: list[str], rows: list[list[str]]) -> None:
     from rich.table import Table
     from rich.text import Text
 
     table = Table(box=None, header_style="bold", pad_edge=False)
     for header in headers:
-        whole = header in _WHOLE
-        table.add_column(header, style=_STYLES.get(header, ""), overflow="fold", no_wrap=whole)
+        table.add_column(header, style=_STYLES.get(header, ""), no_wrap=True)
     for row in rows:
-        cells = zip(headers, row, strict=True)
-        table.add_row(*(Text(cell.replace(", ", "\n") if head in _LISTS else cell) for head, cell in cells))
-    Console().print(table)
+        table.add_row(*map(Text, row))
+    console.print(table)
+
+
+def _print_blocks(console: Console, headers: list[str], rows: list[list[str]]) -> None:
+    """The tag on a line of its own, below it one line for each value; long ones run on, to be copied."""
+    from rich.text import Text
+
+    indent = max(len(header) for header in headers[1:]) + 4
+    for row in rows:
+        console.print(Text(row[0], _STYLES.get(headers[0], "")), soft_wrap=True)
+        for header, cell in zip(headers[1:], row[1:], strict=True):
+            label = f"  {header}"
+            for line in filter(None, cell.split("\n")):
+                text = Text.assemble((label.ljust(indent), "bold"), (line, _STYLES.get(header, "")))
+                console.print(text, soft_wrap=True)
+                label = ""

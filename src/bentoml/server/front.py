@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import os
 import signal
 import socket
 import threading
@@ -36,7 +37,7 @@ def bind(host: str, port: int, backlog: int) -> socket.socket:
         sock = socket.create_server((host, port), family=family, backlog=backlog)
     except OSError as err:
         raise BentoMLException(
-            f"cannot listen on {host}:{port}: {err.strerror or err}. "
+            f"cannot listen on {host}:{port}: {os.strerror(err.errno) if err.errno else err}. "
             "Is another server running there? Choose a free port with --port (0 takes any)."
         ) from err
     sock.setblocking(False)

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Mapping, Sequence
-from difflib import get_close_matches
 from typing import Any
 
 from bentoml.adapters.base_input import BaseInputAdapter
 from bentoml.adapters.base_output import BaseOutputAdapter
 from bentoml.exceptions import InvalidArgument
+from bentoml.keywords import hint
 
 from .routes import check_api_name, normalize_route
 from .signature import argument_count, check_signature, is_async_function
@@ -119,11 +119,7 @@ def _refuse_unknown(name: str, args: Sequence[Any], kwargs: Mapping[str, Any]) -
 
 
 def _close_match_hint(keys: Mapping[str, Any] | Sequence[str]) -> str:
-    for key in keys:
-        close = get_close_matches(key, KEYWORDS, n=1)
-        if close and close[0] != key:
-            return f" Did you mean '{close[0]}'?"
-    return ""
+    return next(filter(None, (hint(key, KEYWORDS) for key in keys)), "")
 
 
 def resolve_output(name: str, adapter: Any) -> BaseOutputAdapter:

@@ -14,6 +14,7 @@ from types import FunctionType
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from bentoml.exceptions import InvalidArgument
+from bentoml.keywords import explain_unknown
 
 from .api_options import build_api_spec
 from .artifacts.base import BentoServiceArtifact
@@ -136,6 +137,7 @@ def _record_api(func: Callable[..., Any], spec: ApiSpec) -> None:
         setattr(func, name, value)
 
 
+@explain_unknown("@bentoml.artifacts")
 def artifacts(artifacts: Sequence[BentoServiceArtifact]) -> Callable[[ServiceClass], ServiceClass]:
     """Declare the artifacts of a service. Raises `InvalidArgument` for other objects or a double name."""
     _refuse_bare(artifacts, type, "artifacts([PickleArtifact('model')])")
@@ -148,6 +150,7 @@ def artifacts(artifacts: Sequence[BentoServiceArtifact]) -> Callable[[ServiceCla
     return decorate
 
 
+@explain_unknown("@bentoml.env")
 def env(
     pip_dependencies: Sequence[str] | None = None,
     pip_packages: Sequence[str] | None = None,
@@ -178,6 +181,7 @@ def env(
     return decorate
 
 
+@explain_unknown("@bentoml.ver")
 def ver(major: int | str, minor: int | str) -> Callable[[ServiceClass], ServiceClass]:
     """Prefix every version of the service: `"{major}.{minor}.{version}"`."""
 
@@ -188,6 +192,7 @@ def ver(major: int | str, minor: int | str) -> Callable[[ServiceClass], ServiceC
     return decorate
 
 
+@explain_unknown("@bentoml.web_static_content")
 def web_static_content(
     path: str | os.PathLike[str],
 ) -> Callable[[ServiceClass], ServiceClass]:

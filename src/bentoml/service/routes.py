@@ -9,7 +9,14 @@ from bentoml.exceptions import InvalidArgument
 RESERVED_NAMES = frozenset({"index", "swagger", "docs", "healthz", "metrics", "feedback"})
 
 # The server answers these itself, so an API there could never be reached.
-SERVER_ROUTES = RESERVED_NAMES | {"docs.json", "livez", "metadata", "readyz", "static_content"}
+SERVER_ROUTES = RESERVED_NAMES | {
+    "debug/batching",
+    "docs.json",
+    "livez",
+    "metadata",
+    "readyz",
+    "static_content",
+}
 
 _CONTROL_OR_SPACE = re.compile(r"[\x00-\x20\x7f]")
 

@@ -143,7 +143,7 @@ class RepositoryClient:
         """Say that no bundle has this name, and which one may have been meant."""
         if name is not None and not self._repository.list(name, limit=1):
             hint = self._repository.hint_for_name(name)
-            logger.warning("There is no saved bundle named '%s'. %s", name, hint)
+            logger.warning("%s", f"There is no saved bundle named '{name}'. {hint}".rstrip())
 
     def delete_tag(self, bento: str, *, require_confirm: bool) -> int:
         """Delete one bundle; returns 1 if that failed. Raises `NotFound` if there is none."""
