@@ -121,6 +121,19 @@ class Tag:
         return f"{self.name}:{self.version}"
 
 
+def split_reference(bento: str) -> tuple[str, str]:
+    """Name and version of `Name:Version`, or name and `@alias` of `Name@alias`. Raises `InvalidArgument`."""
+    if ":" not in bento and "@" in bento:
+        name, _, alias = bento.partition("@")
+        return validate_service_name(name), f"@{alias}"
+    if ":" not in bento:
+        raise InvalidArgument(
+            "BentoService name or version is missing. Please provide in the format of name:version"
+        )
+    tag = Tag.parse(bento)
+    return tag.name, tag.version
+
+
 def _is_version(version: str) -> bool:
     if len(version) > 128 or ".." in version:
         return False

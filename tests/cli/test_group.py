@@ -22,6 +22,18 @@ from tests.repository.bundles import make_bundle
 Run = Callable[..., Result]
 Add = Callable[..., Path]
 COMMANDS = commandline_interface.list_commands(click.Context(commandline_interface))
+
+
+def leaves(group: click.Group, *path: str) -> list[tuple[str, ...]]:
+    """Paths of all commands that are no groups."""
+    context = click.Context(group)
+    found = []
+    for name in group.list_commands(context):
+        command = group.get_command(context, name)
+        found += leaves(command, *path, name) if isinstance(command, click.Group) else [(*path, name)]
+    return found
+
+
 EXPECTED = {
     *("delete", "get", "info", "install-completion", "list", "open-api-spec"),
     *("check-batching", "repair", "retrieve", "run", "serve", "serve-gunicorn"),
@@ -32,9 +44,9 @@ def test_all_commands_are_there() -> None:
     assert set(COMMANDS) >= EXPECTED
 
 
-@pytest.mark.parametrize("name", COMMANDS)
-def test_every_command_has_the_common_options(run: Run, name: str) -> None:
-    result = run(name, "--help")
+@pytest.mark.parametrize("path", leaves(commandline_interface), ids=" ".join)
+def test_every_command_has_the_common_options(run: Run, path: tuple[str, ...]) -> None:
+    result = run(*path, "--help")
     assert result.exit_code == 0, result.output
     for option in ("-q, --quiet", "--verbose, --debug", "--do-not-track", "--help"):
         assert option in result.output

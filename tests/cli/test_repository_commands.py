@@ -199,10 +199,13 @@ def test_F26_repair_from_the_command_line(run: Run, add: Add, repository: LocalR
 @pytest.mark.parametrize(
     "command", [["list"], ["get", "A:1"], ["delete", "A"], ["retrieve", "A:1"], ["info", "A:1"]]
 )
-def test_remote_servers_are_refused_clearly(run: Run, command: list[str]) -> None:
-    result = run(*command, "--yatai-url", "127.0.0.1:50051")
+def test_remote_servers_that_do_not_answer_are_named(
+    run: Run, command: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("bentoml.rpc.channel.FIRST_PAUSE_S", 0.001)
+    result = run(*command, "--yatai-url", "127.0.0.1:1")
     assert result.exit_code == 1
-    assert "The Yatai server at '127.0.0.1:50051' cannot be used" in result.stderr
+    assert "The Yatai server at '127.0.0.1:1' cannot be reached" in result.stderr
 
 
 def test_a_mistyped_name_is_no_silent_success(run: Run, add: Add) -> None:

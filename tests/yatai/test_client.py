@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from bentoml.exceptions import AlreadyExists, FailedPrecondition, InvalidArgument, NotFound
+from bentoml.exceptions import AlreadyExists, BentoMLRpcError, InvalidArgument, NotFound
 from bentoml.yatai.client import YataiClient, get_yatai_client
 from tests.repository.bundles import make_bundle
 
@@ -98,16 +98,21 @@ def test_retrieve_copies_the_files(client: YataiClient, upload: Callable[..., st
         assert (tmp_path / name / "Iris/artifacts/model.pkl").read_bytes() == b"weights"
 
 
-def test_remote_server_is_refused(
+def test_server_that_is_not_there_is_named(
     client: YataiClient, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    with pytest.raises(FailedPrecondition, match="no client for remote servers"):
-        get_yatai_client("127.0.0.1:50051")
+    monkeypatch.setattr("bentoml.rpc.channel.FIRST_PAUSE_S", 0.001)
+    with pytest.raises(BentoMLRpcError, match=r"127\.0\.0\.1:1' cannot be reached"):
+        get_yatai_client("127.0.0.1:1").repository.list()
+    with pytest.raises(InvalidArgument, match="no address of a Yatai server"):
+        get_yatai_client("ftp://somewhere")
+    with pytest.raises(InvalidArgument, match="need a server"):
+        client.repository.push("Iris:1")
     config = tmp_path / "config.yml"
-    config.write_text("yatai:\n  remote:\n    url: grpcs://models.example:443\n")
+    config.write_text("yatai:\n  remote:\n    url: http://127.0.0.1:1\n")
     monkeypatch.setenv("BENTOML_CONFIG", str(config))
-    with pytest.raises(FailedPrecondition, match=r"grpcs://models\.example:443"):
-        get_yatai_client()
+    with pytest.raises(BentoMLRpcError, match=r"http://127\.0\.0\.1:1"):
+        get_yatai_client().repository.get("Iris:1")
 
 
 def test_configured_directory_and_database_are_used(

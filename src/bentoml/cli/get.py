@@ -40,7 +40,7 @@ def get(
     from .render import print_document, print_records
 
     repository = get_yatai_client(yatai_url).repository
-    if ":" not in bento:
+    if ":" not in bento and "@" not in bento:
         records = repository.records(bento, limit=limit, ascending_order=ascending_order, labels=labels)
         if not records:
             repository.warn_if_unknown(bento)

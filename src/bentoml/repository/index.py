@@ -16,7 +16,7 @@ from bentoml.tags import Tag
 
 from .base import DONE, BundleRecord
 from .database import Database
-from .models import bentos, utc_now
+from .models import aliases, bentos, utc_now
 from .models import labels as label_table
 from .selector import Requirement, Selector
 
@@ -132,6 +132,11 @@ class Index:
         """The files are about to go: the bundle can no longer be restored."""
         query = update(bentos).where(bentos.c.id == bundle.row_id).values(trash=None)
         self._write(lambda connection: connection.execute(query))
+
+    def find_alias(self, name: str, alias: str) -> str | None:
+        """The version that an alias points to."""
+        query = select(aliases.c.version).where(aliases.c.name == name, aliases.c.alias == alias)
+        return self._read(lambda connection: connection.scalar(query))
 
     def versions(self, name: str) -> list[str]:
         """Versions of finished bundles of one name, newest first."""

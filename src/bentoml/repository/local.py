@@ -26,7 +26,15 @@ from sqlalchemy import Connection
 from bentoml.exceptions import BentoMLException, FailedPrecondition, InvalidArgument, NotFound
 from bentoml.observability.logs import user_logger
 from bentoml.settings import home as default_home
-from bentoml.tags import LATEST, Tag, validate_labels, validate_lineage, validate_service_name
+from bentoml.tags import (
+    LATEST,
+    Tag,
+    split_reference,
+    validate_label_key,
+    validate_labels,
+    validate_lineage,
+    validate_service_name,
+)
 
 from . import durable
 from .base import BROKEN, BundleRecord
@@ -148,13 +156,16 @@ class LocalRepository:
         return self._add(tag, unpack, addition)
 
     def get(self, name: str, version: str = LATEST) -> BundleRecord:
-        """The record of one bundle; version `latest`, in any case, is the one added last.
+        """The record of one bundle.
+
+        Args:
+            version: also `latest`, in any case, for the one added last, or `@alias`.
 
         Raises:
             NotFound: there is no such bundle; the message suggests what may have been meant.
         """
-        tag = Tag(name, LATEST if version.lower() == LATEST else version)
         self._open()
+        tag = self._tag(name, version)
         record = self._index.find(tag)
         if record is None:
             raise NotFound(
@@ -300,13 +311,12 @@ class LocalRepository:
             raise BentoMLException(
                 f"'{bento}' is a remote address; copy the bundle to a local directory and give that."
             )
-        if ":" not in bento:
+        if ":" not in bento and "@" not in bento:
             raise NotFound(
                 f'BentoService "{bento}" not found - either specify the file path of the BentoService saved '
                 f'bundle, or the BentoService id in the form of "name:version"{self._name_hint(bento)}'
             )
-        tag = Tag.parse(bento)
-        record = self.get(tag.name, tag.version)
+        record = self.get(*split_reference(bento))
         if record.uri_type != "LOCAL":
             raise FailedPrecondition(f"{record.tag} is stored at '{record.uri}', not on this machine.")
         if record.status == BROKEN:
@@ -322,6 +332,15 @@ class LocalRepository:
         if not path.parent.resolve().is_relative_to(self.path.resolve()):
             raise InvalidArgument(f"'{path.parent}' leads out of the repository '{self.path}'.")
         return path
+
+    def _tag(self, name: str, version: str) -> Tag:
+        """The tag that a version, `latest` or `@alias` stands for. Raises `NotFound`."""
+        if not version.startswith("@"):
+            return Tag(name, LATEST if version.lower() == LATEST else version)
+        found = self._index.find_alias(validate_service_name(name), validate_label_key(version[1:]))
+        if found is None:
+            raise NotFound(f"BentoService {name}{version} not found: there is no such alias.")
+        return Tag(name, found)
 
     def _take_out(self, tag: Tag, trash: str | None, also: Callable[[Connection], None] | None) -> None:
         with (

@@ -140,7 +140,9 @@ class YataiSettings(Group):
     """The management server, and the remote one that a client talks to."""
 
     remote_url: str | None = option(None, "yatai.remote.url", "Address of a remote server.")
-    access_token: str | None = option(None, "yatai.remote.access_token", "Token sent to it.")
+    access_token: str | None = option(
+        None, "yatai.remote.access_token", "Token sent to it.", "BENTOML_YATAI_ACCESS_TOKEN"
+    )
     access_token_header: str = option(
         "access_token", "yatai.remote.access_token_header", "Metadata key of the token."
     )

@@ -1,4 +1,4 @@
-"""The `repository` half of the client: 0.13's methods, on the local repository."""
+"""The `repository` half of the client: 0.13's methods, on the local repository or on a server's."""
 
 from __future__ import annotations
 
@@ -6,17 +6,19 @@ import logging
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, TypeGuard, cast
 
 from bentoml.exceptions import BentoMLException, InvalidArgument
 from bentoml.repository.base import DEFAULT_LIST_LIMIT, BundleRecord
-from bentoml.tags import Tag
+from bentoml.tags import split_reference
 
 from .records import Bento, as_bento
 
 if TYPE_CHECKING:
     from bentoml.repository.local import LocalRepository
     from bentoml.service import BentoService
+    from bentoml.yatai.remote.repository import RemoteRepository
 
 logger = logging.getLogger("bentoml.yatai")
 
@@ -26,20 +28,53 @@ _Records = list[BundleRecord]  # below, `list` is the method of that name
 class RepositoryClient:
     """Saved bundles: find, load, add, copy and delete them."""
 
-    def __init__(self, repository: LocalRepository) -> None:
+    def __init__(self, repository: LocalRepository | RemoteRepository) -> None:
         self._repository = repository
 
     def upload(
-        self, bento_service: BentoService, version: str | None = None, labels: Mapping[str, str] | None = None
+        self,
+        bento_service: BentoService,
+        version: str | None = None,
+        labels: Mapping[str, str] | None = None,
+        lineage: Mapping[str, str] | None = None,
     ) -> str:
         """Save a service; returns the location. Raises `AlreadyExists`."""
-        return str(self._repository.save(bento_service, version=version, labels=labels))
+        return str(self._repository.save(bento_service, version=version, labels=labels, lineage=lineage))
 
     def upload_from_dir(
-        self, saved_bento_path: str | os.PathLike[str], labels: Mapping[str, str] | None = None
+        self,
+        saved_bento_path: str | os.PathLike[str],
+        labels: Mapping[str, str] | None = None,
+        lineage: Mapping[str, str] | None = None,
     ) -> str:
         """Add a copy of a bundle directory; returns the location. Raises `AlreadyExists`."""
-        return str(self._repository.add_directory(Path(saved_bento_path), labels))
+        return str(self._repository.add_directory(Path(saved_bento_path), labels, lineage))
+
+    def push(self, bento: str, with_labels: bool = True) -> str:
+        """Send a bundle of the local repository to this client's; returns the location there.
+
+        Raises:
+            NotFound: the local repository has no such bundle.
+            AlreadyExists: this one has it already.
+        """
+        local = self._local()
+        record = local.record(bento)
+        labels = record.labels if with_labels else None
+        return self.upload_from_dir(local.resolve(record.tag), labels, record.lineage)
+
+    def pull(self, bento: str) -> str:
+        """Fetch a bundle of this client's repository into the local one; returns the location there.
+
+        Raises:
+            NotFound: there is no such bundle.
+            AlreadyExists: the local repository has it already.
+        """
+        local = self._local()
+        record = self.record(bento)
+        with TemporaryDirectory(prefix="bentoml-pull-") as directory:
+            target = Path(directory) / record.name
+            self.download_to_directory(record, target)
+            return local.upload_from_dir(target, record.labels, record.lineage)
 
     def get(self, bento: str) -> Bento:
         """One bundle by `name:version`. Raises `NotFound`, `InvalidArgument`."""
@@ -101,7 +136,11 @@ class RepositoryClient:
         """Copy a bundle's files to `target_dir`, which must not exist."""
         from bentoml.bundle.load import safe_retrieve  # noqa: PLC0415
 
-        safe_retrieve(self.resolve(bento.tag), Path(target_dir))
+        if is_local(self._repository):
+            safe_retrieve(self.resolve(bento.tag), Path(target_dir))
+        else:
+            record = bento if isinstance(bento, BundleRecord) else bento.record
+            cast("RemoteRepository", self._repository).download(record, Path(target_dir))
 
     def retrieve(self, bento: str, target_dir: str | os.PathLike[str]) -> None:
         """Copy the bundle `name:version` to `target_dir`, which must not exist."""
@@ -109,12 +148,7 @@ class RepositoryClient:
 
     def record(self, bento: str) -> BundleRecord:
         """As `get`, without the attribute view."""
-        if ":" not in bento:
-            raise InvalidArgument(
-                "BentoService name or version is missing. Please provide in the format of name:version"
-            )
-        tag = Tag.parse(bento)
-        return self._repository.get(tag.name, tag.version)
+        return self._repository.get(*split_reference(bento))
 
     def records(
         self,
@@ -165,6 +199,16 @@ class RepositoryClient:
             self.warn_if_unknown(name)
         return sum(self._delete(record, require_confirm) for record in found)
 
+    def _local(self) -> RepositoryClient:
+        """The local repository, which is the other end of push and pull."""
+        from .client import local_client  # noqa: PLC0415 - the client is made of this class
+
+        if is_local(self._repository):
+            raise InvalidArgument(
+                "push and pull need a server: give --yatai-url (yatai_url=) or set yatai.remote.url."
+            )
+        return local_client()
+
     def _delete(self, record: BundleRecord, require_confirm: bool) -> int:
         if require_confirm:
             import click  # noqa: PLC0415 - only to ask
@@ -178,3 +222,10 @@ class RepositoryClient:
             return 1
         logger.info("Deleted %s", record.tag)
         return 0
+
+
+def is_local(repository: LocalRepository | RemoteRepository) -> TypeGuard[LocalRepository]:
+    """Whether the bundles are in a directory of this machine."""
+    from bentoml.repository.local import LocalRepository  # noqa: PLC0415 - loads SQLAlchemy
+
+    return isinstance(repository, LocalRepository)

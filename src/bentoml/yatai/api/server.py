@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import re
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -15,7 +14,8 @@ from bentoml.exceptions import BentoMLConfigException, BentoMLException
 from bentoml.rpc import convert
 from bentoml.settings.model import YataiSettings
 
-from .calls import CallContext, Handler, method_handler
+from .calls import CallContext, method_handler
+from .handlers import handler_of
 
 logger = logging.getLogger("bentoml.yatai")
 
@@ -47,7 +47,7 @@ class RpcServer:
         )
         handlers = {
             method.name: method_handler(
-                method, _handler(groups, method.name), shared, is_open=method.name in _OPEN
+                method, handler_of(groups, method.name), shared, is_open=method.name in _OPEN
             )
             for method in convert.methods()
         }
@@ -70,15 +70,6 @@ class RpcServer:
         self._health.enter_graceful_shutdown()
         self._server.stop(grace_s).wait()
         self._shared.stalls.stop()
-
-
-def _handler(groups: list[object], name: str) -> Handler:
-    attribute = re.sub(r"(?<!^)(?=[A-Z])", "_", name).lower()
-    for group in groups:
-        handler: Handler | None = getattr(group, attribute, None)
-        if handler is not None:
-            return handler
-    raise BentoMLException(f"No handler for the RPC {name}; this is a bug.")
 
 
 def _bind(server: Any, yatai: YataiSettings) -> int:

@@ -32,8 +32,10 @@ class Upload:
     updated_at: datetime
 
 
-def add(connection: Connection, values: Mapping[str, Any]) -> Upload:
+def put(connection: Connection, values: Mapping[str, Any]) -> Upload:
+    """Note a new upload, or begin one of the same id again."""
     now = utc_now()
+    connection.execute(delete(uploads).where(uploads.c.id == values["id"]))
     row = {**values, "state": RECEIVING, "error": "", "started_at": now, "updated_at": now}
     connection.execute(insert(uploads).values(row))
     return Upload(**row)

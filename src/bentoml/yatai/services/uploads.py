@@ -102,13 +102,13 @@ class Uploads:
             "started_by": caller.name,
         }
         known = self._database.read(lambda connection: upload_db.find(connection, upload_id))
-        if known is not None:
+        if known is not None and known.state != FAILED:
             _check_same(known, values)
             return self._progress(known)
         if self._bundles.find_or_none(tag.name, tag.version) is not None:
             raise already_exists(tag)
         self._directory.mkdir(parents=True, exist_ok=True)
-        upload = self._database.write(lambda connection: upload_db.add(connection, values))
+        upload = self._database.write(lambda connection: upload_db.put(connection, values))
         return self._progress(upload)
 
     def progress(self, caller: Caller, upload_id: str) -> Progress:

@@ -1,0 +1,63 @@
+"""A TCP proxy that cuts connections after so many bytes, as a bad network does."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import threading
+
+
+class CuttingProxy:
+    """Forwards to a port of this machine; the n-th connection ends after `limits[n]` bytes both ways.
+
+    Connections beyond the list are not cut. A limit of 0 closes a connection at once.
+    """
+
+    def __init__(self, port: int, limits: list[int]) -> None:
+        self._port = port
+        self.limits = list(limits)
+        self.cuts = 0
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.address = f"127.0.0.1:{self._listener.getsockname()[1]}"
+
+    def __enter__(self) -> CuttingProxy:
+        threading.Thread(target=self._accept, daemon=True).start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._listener.close()
+
+    def _accept(self) -> None:
+        with contextlib.suppress(OSError):
+            while True:
+                client, _ = self._listener.accept()
+                limit = self.limits.pop(0) if self.limits else None
+                threading.Thread(target=self._serve, args=(client, limit), daemon=True).start()
+
+    def _serve(self, client: socket.socket, limit: int | None) -> None:
+        budget = [limit if limit is not None else 1 << 60]
+        if limit == 0:
+            self.cuts += 1
+            client.close()
+            return
+        server = socket.create_connection(("127.0.0.1", self._port))
+        pumps = [
+            threading.Thread(target=self._pump, args=(one, other, budget), daemon=True)
+            for one, other in ((client, server), (server, client))
+        ]
+        for pump in pumps:
+            pump.start()
+
+    def _pump(self, source: socket.socket, target: socket.socket, budget: list[int]) -> None:
+        with contextlib.suppress(OSError):
+            while data := source.recv(1 << 16):
+                before, budget[0] = budget[0], budget[0] - len(data)
+                if budget[0] <= 0:
+                    if before > 0:
+                        self.cuts += 1
+                    break
+                target.sendall(data)
+        for one in (source, target):
+            with contextlib.suppress(OSError):
+                one.shutdown(socket.SHUT_RDWR)
+            one.close()
