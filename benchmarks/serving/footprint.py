@@ -231,7 +231,7 @@ def main() -> None:
         record["connections"] = connection_costs(directory, options.cache, options.idle)
         print(record["connections"], flush=True)
         record["workers"] = []
-        for kind in ("numpy", "sklearn", "torch"):
+        for kind in ("numpy", "sklearn", "torch", "safetensors"):
             record["workers"].append(worker_memory(kind, directory / kind, options.model_mib, (1, 2, 4)))
             print(record["workers"][-1], flush=True)
     options.output.write_text(json.dumps(record, indent=1) + "\n")

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import gzip
+import importlib
 import io
 import json
 from typing import Any
@@ -105,6 +106,35 @@ class TestDataframeInput(InputAdapterContract):
         values = [[], {}, [{}], [[]], 5, [1, 2], [[1], [1, 2]], [{"a": 1}, {"b": 1}], {"a": [1], "b": []}]
         csv = Request.build(data="a,b\n1\n", headers={"Content-Type": "text/csv"})
         return [Request.build(data=json.dumps(v)) for v in values] + [csv, Request.build(data="{bad")]
+
+
+class TestParquetInput(InputAdapterContract):
+    MODULE = "bentoml.adapters.parquet_input"
+    CLASS = "ParquetInput"
+    FUNCTION = served.frame
+    SERVED = "parquet"
+    SINGLE = False
+    OFFLINE = False
+
+    def good(self) -> list[Request]:
+        arrow = pytest.importorskip("pyarrow")
+        found = []
+        for columns in ({"a": [1, 2], "b": ["x", None]}, {"a": [1.5]}, {"b": ["ä"], "a": [3]}):
+            table, out = arrow.table(columns), io.BytesIO()
+            importlib.import_module("pyarrow.parquet").write_table(table, out)
+            found.append(Request.build(data=out.getvalue()))
+            out = io.BytesIO()
+            with arrow.ipc.new_stream(out, table.schema) as writer:
+                writer.write_table(table)
+            kind = {"Content-Type": "application/vnd.apache.arrow.stream"}
+            found.append(Request.build(data=out.getvalue(), headers=kind))
+        return found
+
+    def bad(self) -> list[Request]:
+        whole = self.good()[0].body
+        return [
+            Request.build(data=body) for body in (b"", b"[[1]]", b"PAR1", whole[:-9], whole[:40] + whole[60:])
+        ]
 
 
 class TestFileInput(InputAdapterContract):

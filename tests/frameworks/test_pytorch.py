@@ -103,5 +103,48 @@ def test_a_file_that_holds_something_else_is_refused(tmp_path: Path) -> None:
     buffer = io.BytesIO()
     torch.save(small_network().state_dict(), buffer)
     (tmp_path / "net.pt").write_bytes(buffer.getvalue())
+    with pytest.raises(InvalidArgument, match="not OrderedDict"):
+        PytorchModelArtifact("net").load(str(tmp_path))
+    (tmp_path / "net.pt").write_bytes(buffer.getvalue()[:-200])
     with pytest.raises(ArtifactLoadingException, match="net"):
         PytorchModelArtifact("net").load(str(tmp_path))
+
+
+class Own(torch.nn.Module):  # type: ignore[name-defined,misc]
+    """A class that is pickled by value where it cannot be imported."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layer = torch.nn.Linear(1024, 8200)
+        self.register_buffer("scale", torch.tensor(2.0))
+        self.note = lambda x: x + 1
+
+    def forward(self, x: Any) -> Any:
+        return self.note(self.layer(x) * self.scale)
+
+
+class TestLargeModule(TestModule):
+    """Written by `torch.save`, because of its size."""
+
+    PROBE = "model(torch.ones(1, 1024)).sum().item()"
+
+    def model(self) -> Any:
+        torch.manual_seed(0)
+        return torch.nn.Sequential(torch.nn.Linear(1024, 8200), torch.nn.Linear(8200, 2))
+
+
+def test_large_weights_are_mapped_and_may_be_written(tmp_path: Path) -> None:
+    model = Own()
+    PytorchModelArtifact("net").pack(model).save(str(tmp_path))
+    loaded = PytorchModelArtifact("net").load(str(tmp_path)).get()
+    x = torch.ones(1, 1024)
+    assert torch.equal(loaded(x), model(x))
+    begin = loaded.layer.weight.data_ptr()
+    with open("/proc/self/maps") as maps:
+        lines = [line.split() for line in maps if line.rstrip().endswith("net.pt")]
+    spans = [[int(end, 16) for end in line[0].split("-")] for line in lines]
+    assert any(first <= begin < last for first, last in spans)
+    before = (tmp_path / "net.pt").read_bytes()
+    with torch.no_grad():
+        loaded.layer.weight.zero_()
+    assert (tmp_path / "net.pt").read_bytes() == before

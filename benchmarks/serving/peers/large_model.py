@@ -1,5 +1,6 @@
-"""A model of a given size: `python large_model.py numpy|sklearn|torch MIB DIRECTORY` writes the bundle."""
+"""A model of a given size: `python large_model.py numpy|sklearn|torch|safetensors MIB DIRECTORY` writes the bundle."""
 
+import os
 import sys
 
 import numpy
@@ -7,6 +8,7 @@ import numpy
 import bentoml
 from bentoml.adapters import JsonInput
 from bentoml.frameworks.pytorch import PytorchModelArtifact
+from bentoml.frameworks.safetensors import SafetensorsModelArtifact
 from bentoml.frameworks.sklearn import SklearnModelArtifact
 
 MIB = 1 << 20
@@ -17,8 +19,11 @@ class Nearest:
 
     def __init__(self, table):
         self.table = table
+        self.total = None
 
     def predict(self, rows):
+        if self.total is None:  # every page is read once, as a real search would
+            self.total = float(self.table.sum())
         part = self.table[:1000]
         return [int(numpy.abs(part - numpy.asarray(row)).sum(1).argmin()) for row in rows]
 
@@ -66,12 +71,22 @@ class LargeTorch(bentoml.BentoService):
             return self.artifacts.model(torch.tensor(rows)).argmax(1).tolist()
 
 
+def make_network():
+    """As large as the environment says; the weights come from the artifact's file."""
+    return TorchTable.make(int(os.environ.get("LARGE_MODEL_MIB", "500")))
+
+
+@bentoml.artifacts([SafetensorsModelArtifact("model", module=make_network)])
+class LargeSafetensors(LargeTorch):
+    pass
+
+
 if __name__ == "__main__":
     import large_model
 
     kind, mib, target = sys.argv[1], int(sys.argv[2]), sys.argv[3]
-    if kind == "torch":
-        service = large_model.LargeTorch()
+    if kind in ("torch", "safetensors"):
+        service = large_model.LargeTorch() if kind == "torch" else large_model.LargeSafetensors()
         service.pack("model", TorchTable.make(mib))
     else:
         service = large_model.Large()

@@ -27,11 +27,12 @@ _REFUSED = ("run_end_encoded", "view", "union", "extension")
 
 
 def arrow_form(source: TextSource) -> str | None:
-    """Which of `ARROW_FORMS` a body has, by its type or its first bytes; None for text."""
+    """Which of `ARROW_FORMS` a body has, by its first bytes or its type; None for text."""
+    for magic, form in _MAGIC:
+        if source.data.startswith(magic):
+            return form
     kind = ALIASES.get(source.content_type, source.content_type)
-    if kind in ARROW_FORMS:
-        return kind
-    return next((form for magic, form in _MAGIC if source.data.startswith(magic)), None)
+    return kind if kind in ARROW_FORMS else None
 
 
 def read_arrow(data: bytes, form: str, limits: DecodeLimits) -> Table:

@@ -1,4 +1,8 @@
-"""PyTorch modules: pickled whole, or TorchScript, in `<name>.pt`."""
+"""PyTorch modules: pickled whole, or TorchScript, in `<name>.pt`.
+
+A pickle, as 0.13 wrote it, is copied into each worker's memory. A large module is therefore written by
+`torch.save`, whose tensors lie in the file as they are in memory: workers map them and share the pages.
+"""
 
 from __future__ import annotations
 
@@ -19,12 +23,16 @@ if TYPE_CHECKING:
     from bentoml.service.env import BentoServiceEnv
 
 
+MAP_FROM_BYTES = 32 * 1024 * 1024
+TORCHSCRIPT_MEMBER = "/constants.pkl"
+
+
 class PytorchModelArtifact(BentoServiceArtifact):
     """A `torch.nn.Module`, or a TorchScript module.
 
     A plain module is pickled as a whole, so its class must be importable where it is loaded (the
     bundle carries the service's own modules). A model that was packed on a GPU is loaded to the CPU
-    where there is no GPU.
+    where there is no GPU. Workers share the weights of a module of 32 MiB or more.
 
     Args:
         name: name of the artifact.
@@ -34,7 +42,7 @@ class PytorchModelArtifact(BentoServiceArtifact):
     REFERENCE = Reference(
         takes="`torch.nn.Module`, TorchScript modules",
         gives="the module",
-        files="`NAME.pt` (a pickle, or TorchScript)",
+        files="`NAME.pt` (a pickle, a file of `torch.save`, or TorchScript)",
     )
 
     def __init__(self, name: str, file_extension: str = ".pt") -> None:
@@ -68,7 +76,10 @@ class PytorchModelArtifact(BentoServiceArtifact):
         import cloudpickle  # noqa: PLC0415 - authoring reads the standard library only
 
         with open(self._file(dst), "wb") as file:
-            cloudpickle.dump(self._model, file)
+            if _weight_bytes(self._model) >= MAP_FROM_BYTES:
+                torch.save(self._model, file, pickle_module=cloudpickle)
+            else:
+                cloudpickle.dump(self._model, file)
 
     def get(self) -> Any:
         return self._model
@@ -104,7 +115,7 @@ class PytorchLightningModelArtifact(BentoServiceArtifact):
         torch = import_package("torch", self)
         if isinstance(model, (str, os.PathLike)):
             source = os.fspath(model)
-            if not os.path.isfile(source) or not zipfile.is_zipfile(source):
+            if not os.path.isfile(source) or not _is_torchscript(source):
                 raise InvalidArgument(f"'{source}' is not a TorchScript file written by torch.jit.save")
             self._source, self._model = source, load_module(torch, source)
         elif isinstance(model, torch.jit.ScriptModule):
@@ -144,13 +155,26 @@ def _to_torchscript(module: Any) -> Any:
     return convert()
 
 
+def _weight_bytes(module: Any) -> int:
+    return sum(tensor.nbytes for tensor in (*module.parameters(), *module.buffers()))
+
+
 def load_module(torch: Any, file: str) -> Any:
     """Read a module from `file`, onto the CPU where this machine has no GPU."""
     location = None if torch.cuda.is_available() else "cpu"
-    if zipfile.is_zipfile(file):  # TorchScript; a pickle never is
+    if _is_torchscript(file):
         return torch.jit.load(file, map_location=location)
+    if zipfile.is_zipfile(file):
+        return torch.load(file, map_location=location, weights_only=False, mmap=True)
     with open(file, "rb") as stream:
         return _ModulePickle(torch, stream, location).load()
+
+
+def _is_torchscript(file: str) -> bool:
+    if not zipfile.is_zipfile(file):  # a pickle never is
+        return False
+    with zipfile.ZipFile(file) as archive:
+        return any(name.endswith(TORCHSCRIPT_MEMBER) for name in archive.namelist())
 
 
 class _ModulePickle(pickle.Unpickler):
