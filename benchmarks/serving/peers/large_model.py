@@ -1,4 +1,7 @@
-"""A model of a given size: `python large_model.py numpy|sklearn|torch|safetensors MIB DIRECTORY` writes the bundle."""
+"""A model of a given size: `python large_model.py KIND MIB DIRECTORY` writes the bundle.
+
+KIND is numpy, sklearn, torch or safetensors.
+"""
 
 import os
 import sys
