@@ -7,6 +7,7 @@ import os
 import pickle
 import random
 import subprocess
+import tempfile
 import time
 from pathlib import Path
 
@@ -46,6 +47,30 @@ def test_B22_slow_heads_and_bodies(tight_server: ServerProcess, tight_port: int)
         until(lambda: len(took) > 10)
     assert max(took) < 2
     until(lambda: descriptors(tight_server) <= before + 2, what="closing of the connections")
+
+
+def test_B75_uploads_that_are_given_up(server: ServerProcess, port: int) -> None:
+    """500 forms that end half-way, with and without a reset, leave no file and no descriptor behind."""
+    body = (
+        b"--b\r\nContent-Disposition: form-data; name=f; filename=a.bin\r\n\r\n"
+        + b"x" * 40_000
+        + b"\r\n--b--\r\n"
+    )
+    whole = request("/file", body, headers={"Content-Type": "multipart/form-data; boundary=b"})
+    assert ask(port, whole).status == 200
+    before, files = descriptors(server), sorted(server.folder.rglob("*"))
+    for place in range(500):
+        with Wire(port) as wire:
+            wire.try_send(whole[: len(whole) * (place % 9 + 1) // 10])
+            if place % 2:
+                wire.reset()
+    until(lambda: descriptors(server) <= before + 2, what="closing of the connections")
+    assert ask(port, whole).status == 200
+    assert sorted(server.folder.rglob("*")) == files
+    opened = [
+        os.readlink(f"/proc/{server.pid}/fd/{number}") for number in os.listdir(f"/proc/{server.pid}/fd")
+    ]
+    assert not [name for name in opened if name.startswith(tempfile.gettempdir()) and "(deleted)" in name]
 
 
 def test_B22_slow_pages(tight_port: int) -> None:
