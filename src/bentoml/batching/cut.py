@@ -16,6 +16,9 @@ from typing import NamedTuple
 from .queue import WAITING, ApiQueue, Request
 
 FIXED_SHARE = 0.05
+CAUTION_STEP = 0.02  # of the latency goal, for each batch that meant refusing somebody who waited
+MOST_CAUTION = 0.1
+CAUTION_KEPT = 0.98  # after each batch that did not
 
 
 class Cut(NamedTuple):
@@ -70,6 +73,18 @@ def plan_cut(
     slack = waiting[drop].goal - queue.answering_s - now
     size = model.largest_within(slack, min(queue.cap, queue.live - drop))
     return Cut(drop, _share(queue, size, idle))
+
+
+def note_drops(queue: ApiQueue, dropped: int) -> None:
+    """Let fewer in while those who were let in turn out to be too late.
+
+    The estimate of admission is the optimistic one; who is refused at the door is told so at once, and
+    who is refused at the cut has waited in vain.
+    """
+    if dropped:
+        queue.caution_s = min(MOST_CAUTION * queue.goal_s, queue.caution_s + CAUTION_STEP * queue.goal_s)
+    elif queue.caution_s:
+        queue.caution_s *= CAUTION_KEPT
 
 
 def _needed_drop(queue: ApiQueue, waiting: Sequence[Request], next_free: float, now: float) -> int | None:

@@ -19,7 +19,7 @@ from typing import Any
 
 from bentoml.types import error_reply
 
-from .cut import plan_cut, steady_size
+from .cut import note_drops, plan_cut, steady_size
 from .deadlines import late_in_batch, late_in_queue
 from .fairness import charge, expected_s, join, settle
 from .link import Answered, Batch, Link
@@ -310,6 +310,7 @@ class Dispatcher:
         idle = self._idle()
         drop, size = (0, 1) if head.tries else plan_cut(queue, head, idle, now, lambda: self._free_at(queue))
         dropped = queue.take(drop, head.priority)
+        note_drops(queue, drop)
         requests = queue.take(min(MAX_BATCH, size), head.priority)
         self._batch_ids = (self._batch_ids + 1) & 0xFFFFFFFF
         batch = Batch(self._batch_ids, queue, requests, link, now)

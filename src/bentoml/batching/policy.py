@@ -40,7 +40,7 @@ def admit(queue: ApiQueue, goal: float, free_at: Sequence[float], now: float) ->
     model = queue.model
     if not model.trusted or not free_at:
         return None
-    low = expected_done(queue, free_at, now)
+    low = expected_done(queue, free_at, now) + queue.caution_s
     if low <= goal:
         return None
     queue.promised = max(queue.promised, now + low - goal)

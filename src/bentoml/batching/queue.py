@@ -126,6 +126,7 @@ class ApiQueue:
         self.steady = cap  # batch that can follow its like for ever within the goal, see `cut`
         self.answering_s = 0.0  # from the end of a batch to its last answer
         self.apart_until = 0.0  # see `spacing`
+        self.caution_s = 0.0  # admission leaves so much room, see `cut.note_drops`
         self.model = CostModel()
         self.cohort = Cohort(enabled=cap > 1)
         self.stats = ApiStats(route)

@@ -95,6 +95,8 @@ class Connection(HttpToolsProtocol):
         self._generic = False
         self._held = b""
         self._closing = False
+        self._finished = False
+        self._refused = False
         self._ended = False
         self._said_close = False
         self._used = False
@@ -104,11 +106,14 @@ class Connection(HttpToolsProtocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
-        too_many = len(self.connections) - self.hub.max_connections
-        if too_many > MOST_REFUSED:
-            transport.abort()
-        elif too_many > 0:
-            self._reject(Rejection(503, "Service Unavailable: too many connections"))
+        hub = self.hub
+        if len(self.connections) - hub.refused > hub.max_connections:
+            hub.refused += 1  # while it is told so, it takes nobody's place
+            self._refused = True
+            if hub.refused > MOST_REFUSED:
+                transport.abort()
+            else:
+                self._reject(Rejection(503, "Service Unavailable: too many connections"))
 
     def connection_lost(self, exc: Exception | None) -> None:
         for item in self.order:
@@ -117,11 +122,13 @@ class Connection(HttpToolsProtocol):
         self.order.clear()
         self._held = b""
         self._shared = None
+        if self._refused:
+            self.hub.refused -= 1
         super().connection_lost(exc)
 
     def eof_received(self) -> bool | None:  # type: ignore[override]
         """A client may close its side and still wait for answers."""
-        if self.order and self._phase == IDLE and self.scheme == "http":
+        if self.order and self._phase == IDLE and self.scheme == "http" and not self._finished:
             self._ended = True
             return True
         return None
@@ -218,7 +225,7 @@ class Connection(HttpToolsProtocol):
 
     def _finish(self) -> None:
         """Everything due is written: close, giving the client the time to read it."""
-        self._closing = True
+        self._closing = self._finished = True
         transport = self.transport
         if transport.is_closing():
             return

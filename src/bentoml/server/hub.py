@@ -53,6 +53,7 @@ class Hub:
         rejected: requests refused before they had a route, by status.
         cors: whether answers to other origins differ.
         draining: set when the server is stopping: answers say `Connection: close`.
+        refused: connections over `max_connections` that are being told so.
         second: coarse clock for the timeouts of connections.
         slab: where large bodies are kept, None where the system has no shared memory.
     """
@@ -68,6 +69,7 @@ class Hub:
     draining: bool = False
     second: int = 0
     max_connections: int = 1 << 30
+    refused: int = 0
     slab: Slab | None = None
 
     def large_body(self, length: int) -> SharedBody | None:

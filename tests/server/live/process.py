@@ -92,19 +92,20 @@ class ServerProcess:
         args: Sequence[str] = (),
         env: Mapping[str, str] | None = None,
         wrapper: Sequence[str] = (),
+        output: int | None = None,
     ) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self.folder = folder
         self.log_file = folder / "server.log"
         self.port = 0
         command = [*wrapper, sys.executable, "-m", "bentoml", "serve", str(bundle), "--port", "0", *args]
-        with self.log_file.open("wb") as output:
+        with self.log_file.open("wb") as log:
             self.process = subprocess.Popen(
                 command,
                 cwd=folder,
                 env=environment(folder, {"BENTOML_HOST": "127.0.0.1", **(env or {})}),
                 stdin=subprocess.DEVNULL,
-                stdout=output,
+                stdout=log if output is None else output,
                 stderr=subprocess.STDOUT,
             )
 
@@ -169,9 +170,13 @@ def starting(
     args: Sequence[str] = (),
     env: Mapping[str, str] | None = None,
     wrapper: Sequence[str] = (),
+    output: int | None = None,
 ) -> Iterator[ServerProcess]:
-    """A server that was started; it need not come up, and nothing of it is left afterwards."""
-    server = ServerProcess(bundle, folder, args, env, wrapper)
+    """A server that was started; it need not come up, and nothing of it is left afterwards.
+
+    `output` is a descriptor for what it prints, instead of its log file.
+    """
+    server = ServerProcess(bundle, folder, args, env, wrapper, output)
     try:
         yield server
     finally:
