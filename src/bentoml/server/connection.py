@@ -256,7 +256,9 @@ class Connection(HttpToolsProtocol):
 
     def _has_begun_to_answer(self) -> bool:
         """End the request that is being read on uvicorn's path; whether a part of its answer is out."""
-        cycle = self.cycle
+        cycle: RequestResponseCycle | None = self.cycle
+        if cycle is None:  # its head broke off before there was one
+            return False
         begun = bool(cycle.response_started)
         if not cycle.response_complete:
             cycle.disconnected = True

@@ -34,6 +34,7 @@ END_OF_HEAD = b"\r\n\r\n"
 PIECE_BYTES = 1 << 14
 CHUNK_HEAD_BYTES = 24
 METHOD = re.compile(rb"[A-Z]{1,24} /")
+NO_PATH = re.compile(rb"[a-z][a-z0-9+.-]*://[^/?#]+(?=[?#]|\Z)", re.IGNORECASE)
 MALFORMED = Rejection(400, "Invalid HTTP request received.")
 
 
@@ -256,6 +257,9 @@ class PredictionProtocol(Connection):
             self._reject(Rejection(400, "this server does not switch protocols"))
             return
         url, headers = self.url, self.headers
+        bare = NO_PATH.match(url)
+        if bare is not None:  # `http://host` means the same as `http://host/`
+            url = url[: bare.end()] + b"/" + url[bare.end() :]
         super().on_message_begin()
         self._generic = self._used = True
         self.url = url

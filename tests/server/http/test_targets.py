@@ -98,6 +98,8 @@ def test_B21_odd_targets(server: ServerProcess, port: int, target: str) -> None:
 def test_B21_forms_of_a_route(port: int, route: str) -> None:
     for target in (f"http://h{route}", f"{route}?a=b", f"{route}?", f"http://localhost:1/{route[1:]}?x"):
         assert ask(port, request(target, b"[7]", headers=JSON)).body == b"[7]", target
+    for bare in ("http://h", "http://h?x=1", "HTTP://h:80"):  # the page /
+        assert ask(port, request(bare, None, "GET")).status == 200, bare
     percent = "/%65" + route[2:]
     assert ask(port, request(percent, b"[7]", headers=JSON)).status in (200, 404)
 
