@@ -220,3 +220,14 @@ def test_F26_repair_completes_a_sound_index_in_place(repository: LocalRepository
 
 def test_new_home_needs_no_repair(tmp_path: Path) -> None:
     assert LocalRepository(tmp_path / "a/b/home").list() == []
+
+
+def test_bundles_that_were_pushed_to_a_013_server_are_listed(old_home: LocalRepository) -> None:
+    """Its last step overwrote the status DONE; an upload that was only announced has no metadata."""
+    execute(
+        old_home.database,
+        """UPDATE bentos SET upload_status = '{"percentage": 0}' WHERE version = '1.0.0'""",
+        "INSERT INTO bentos (name, version, uri, uri_type, bento_service_metadata, upload_status, deleted) "
+        "VALUES ('OldIris', '7', '/nowhere', 'LOCAL', '{}', '{\"status\": \"UNINITIALIZED\"}', 0)",
+    )
+    assert [record.tag for record in old_home.list()] == ["OldIris:2.0.0+b1", "OldIris:1.0.0"]

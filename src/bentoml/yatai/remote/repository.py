@@ -11,15 +11,13 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from packaging.version import InvalidVersion, Version
-
 from bentoml.bundle.descriptor import read_descriptor
 from bentoml.bundle.manifest import verify_manifest
 from bentoml.exceptions import InvalidArgument, NotFound, Unauthenticated
 from bentoml.repository.base import BundleRecord
 from bentoml.repository.selector import parse_selector
 from bentoml.rpc.bundles import record_of, selector_message
-from bentoml.rpc.channel import RpcClient
+from bentoml.rpc.channel import RpcClient, Unsupported
 from bentoml.tags import (
     LATEST,
     Tag,
@@ -37,7 +35,6 @@ if TYPE_CHECKING:
     from bentoml.service import BentoService
 
 _PAGE = 500
-_FIRST_OF_THIS_LINE = Version("0.14.0.dev0")
 _ORDERS = ("created_at", "name")
 
 
@@ -54,11 +51,11 @@ class RemoteRepository:
     @cached_property
     def is_old(self) -> bool:
         """Whether the server is of the 0.13 line, which has none of the newer calls."""
-        answer = self.client.call("GetYataiServiceVersion", repeatable=True)
         try:
-            return Version(answer["version"]) < _FIRST_OF_THIS_LINE
-        except InvalidVersion:
+            self.client.call("WhoAmI", repeatable=True)  # 0.13 cannot even answer which version it is
+        except Unsupported:
             return True
+        return False
 
     def save(
         self,

@@ -17,6 +17,7 @@ depends_on = None
 
 def upgrade() -> None:
     _extend_bentos()
+    _finish_uploads_of_013()
     _extend_deployments()
     op.create_index("ix_labels_key_value", "labels", ["key", "value"])
     _create_aliases()
@@ -38,6 +39,25 @@ def _extend_bentos() -> None:
     ):
         op.add_column("bentos", column)
     op.create_index("ix_bentos_name_id", "bentos", ["name", "id"])
+
+
+def _finish_uploads_of_013() -> None:
+    """A server of 0.13 ended every streamed upload by overwriting its status DONE with an empty one.
+
+    Rows of uploads that were only announced have no metadata and stay as they are.
+    """
+    bentos = sa.table(
+        "bentos",
+        sa.column("id"),
+        sa.column("bento_service_metadata", sa.JSON),
+        sa.column("upload_status", sa.JSON),
+    )
+    connection = op.get_bind()
+    for row in connection.execute(sa.select(bentos)).all():
+        status = row.upload_status or {}
+        if row.bento_service_metadata and status.get("status", "UNINITIALIZED") == "UNINITIALIZED":
+            done = {**status, "status": "DONE"}
+            connection.execute(bentos.update().where(bentos.c.id == row.id).values(upload_status=done))
 
 
 def _extend_deployments() -> None:
