@@ -34,7 +34,9 @@ def test_importing_the_package_imports_no_adapter() -> None:
     [("string_input", "StringInput"), ("json_input", "JsonInput"), ("dataframe_input", "DataframeInput"),
      ("file_input", "FileInput"), ("image_input", "ImageInput"), ("base_input", "BaseInputAdapter"),
      ("base_output", "BaseOutputAdapter"), ("default_output", "DefaultOutput"), ("json_output", "JsonOutput"),
-     ("dataframe_output", "DataframeOutput")],
+     ("dataframe_output", "DataframeOutput"), ("multi_file_input", "MultiFileInput"),
+     ("multi_image_input", "MultiImageInput"), ("annotated_image_input", "AnnotatedImageInput"),
+     ("tensorflow_tensor_input", "TfTensorInput"), ("tensorflow_tensor_output", "TfTensorOutput")],
 )  # fmt: skip
 def test_module_paths_of_the_013_line(module: str, name: str) -> None:
     found = __import__(f"bentoml.adapters.{module}", fromlist=[name])
