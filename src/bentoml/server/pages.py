@@ -15,12 +15,13 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute
 
+from bentoml.markdown import render_markdown
+
 from .app_state import AppState
 from .assets import asset
 from .endpoint import endpoint
 from .errors import text_error
 from .headers import PAGE_POLICY
-from .markdown import render_markdown
 
 NO_TEXT = (
     "This service has no description yet. Write a docstring in its class: "

@@ -8,7 +8,7 @@ from html.parser import HTMLParser
 import pytest
 
 from bentoml.server.assets import ASSETS
-from bentoml.server.markdown import render_markdown
+from bentoml.markdown import render_markdown
 
 
 class Tags(HTMLParser):

@@ -85,6 +85,13 @@ class Tokens:
         self._note_use(token.name)
         return Caller(token.name, frozenset(token.scopes))
 
+    def recognise(self, name: str) -> Caller:
+        """Who logged in with the token of that name. Raises `Unauthenticated` once it is not in force."""
+        token = self._database.read(lambda connection: token_db.find_by_name(connection, name))
+        if token is None or not token.is_valid(utc_now()):
+            raise Unauthenticated("The session has ended: its token is expired or revoked.")
+        return Caller(token.name, frozenset(token.scopes))
+
     def _look_up(self, sha256: str) -> Token | None:
         known = self._known.get(sha256)
         if known is not None and time.monotonic() - known[0] < _CACHE_S:

@@ -1,33 +1,60 @@
 """The web application of the server: all routes in one list.
 
-SiteGuard → errors → routes
+SiteGuard → session → errors → routes
 """
 
 from __future__ import annotations
 
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
+from starlette.middleware.sessions import SessionMiddleware
 from starlette.routing import BaseRoute, Mount
+from starlette.staticfiles import StaticFiles
 
-from bentoml.exceptions import BentoMLException
+from bentoml.settings import home
 
-from .errors import explain, unexpected
-from .pages import Pages
+from .errors import error_handlers
+from .pages import STATIC, Pages
 from .routes_bundles import bundle_routes
+from .routes_changes import change_routes
+from .routes_deployments import deployment_routes
 from .routes_health import health_routes
+from .routes_home import home_routes
+from .routes_session import session_routes
+from .routes_tokens import token_routes
 from .security import SiteGuard, allowed_hosts
+from .session import COOKIE, MAX_AGE_S, session_key
 from .state import WebState
+from .views import Views
 
 
 def build_web_app(state: WebState) -> Starlette:
     """The ASGI application of one server."""
     pages = Pages(state)
-    routes: list[BaseRoute] = [*health_routes(state), *bundle_routes(state, pages)]
+    views = Views(state, pages)
+    routes: list[BaseRoute] = [
+        *health_routes(state),
+        *home_routes(views),
+        *change_routes(views),
+        *bundle_routes(views),
+        *deployment_routes(views),
+        *token_routes(views),
+        *session_routes(views),
+        Mount("/static", StaticFiles(directory=STATIC)),
+    ]
     if state.prefix:
         routes = [*health_routes(state), Mount(state.prefix, routes=routes)]
     yatai = state.settings.yatai
+    session = Middleware(
+        SessionMiddleware,
+        secret_key=session_key(home() / "yatai"),
+        session_cookie=COOKIE,
+        max_age=MAX_AGE_S,
+        path=state.prefix or "/",
+        same_site="lax",
+        https_only=yatai.tls_certificate is not None,
+    )
+    guard = Middleware(SiteGuard, hosts=allowed_hosts(yatai.host, yatai.allowed_hosts))
     return Starlette(
-        routes=routes,
-        middleware=[Middleware(SiteGuard, hosts=allowed_hosts(yatai.host, yatai.allowed_hosts))],
-        exception_handlers={BentoMLException: explain, Exception: unexpected},
+        routes=routes, middleware=[guard, session], exception_handlers=error_handlers(state, pages)
     )

@@ -1,63 +1,164 @@
-"""The list of bundles, as a page and as JSON."""
+"""The repository: lists of bundles, one service with its versions, one bundle, two compared."""
 
 from __future__ import annotations
 
+import json
+import shlex
 from typing import Any
 
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from bentoml.exceptions import InvalidArgument
+from bentoml.exceptions import BentoMLException, InvalidArgument, NotFound
+from bentoml.repository.base import BundleRecord
 from bentoml.repository.selector import parse_selector
-from bentoml.yatai.access import READ
+from bentoml.tags import Tag
+from bentoml.yatai.access import Caller
 from bentoml.yatai.db.bundles import BundleQuery
-from bentoml.yatai.services.bundles import Page
+from bentoml.yatai.services.compare import compare, compare_files
 
-from .auth import caller_of
-from .pages import Pages
-from .state import WebState
+from .contents import digests, is_near, operations, read_contents
+from .plain import alias_move_row, alias_row, bundle_detail, bundle_row, event_row
+from .views import Views, number
 
 ROWS = 40
+MOST_ROWS = 1000
 
 
-def bundle_routes(state: WebState, pages: Pages) -> list[Route]:
-    """`/repository`, its `.json` twin, and `/` which shows the same."""
+def bundle_routes(views: Views) -> list[Route]:
+    """Pages about bundles, each with its JSON twin."""
+    registry = views.state.registry
+    bundles = registry.bundles
 
-    def found(request: Request) -> tuple[BundleQuery, Page]:
-        caller_of(state, request, READ)
-        query = _query(request)
-        return query, state.registry.bundles.search(query)
+    def listing(query: BundleQuery) -> dict[str, Any]:
+        page = bundles.search(query)
+        end = query.offset + len(page.records)
+        return {
+            "total": page.total,
+            "offset": query.offset,
+            "limit": query.limit,
+            "first": query.offset + 1 if page.records else 0,
+            "last": end,
+            "previous_offset": max(0, query.offset - query.limit) if query.offset else None,
+            "next_offset": end if end < page.total else None,
+            "order_by": query.order_by,
+            "ascending": query.ascending,
+            "bundles": [bundle_row(record) for record in page.records],
+        }
 
-    def page(request: Request) -> Response:
-        query, result = found(request)
-        asked = {"search": query.text, "labels": request.query_params.get("labels", "")}
-        return pages.render("repository.html", request, query=query, page=result, asked=asked)
+    def repository(request: Request, _caller: Caller) -> dict[str, Any]:
+        asked = request.query_params
+        data = listing(_query(request, asked.get("name") or None))
+        return {**data, "asked": {key: asked.get(key, "") for key in ("search", "labels")}}
 
-    def json(request: Request) -> Response:
-        query, result = found(request)
-        bundles: list[dict[str, Any]] = [record.to_dict() for record in result.records]
-        return JSONResponse({"total": result.total, "offset": query.offset, "bundles": bundles})
+    def trash(request: Request, _caller: Caller) -> dict[str, Any]:
+        days = bundles.restore_period.total_seconds() / 86400
+        return {**listing(_query(request, None, only_deleted=True)), "restore_days": days}
 
-    return [Route("/", page), Route("/repository", page), Route("/repository.json", json)]
+    def service(request: Request, caller: Caller) -> dict[str, Any]:
+        name = request.path_params["name"]
+        data = listing(_query(request, name))
+        aliases = registry.aliases.find_all(name)
+        if not data["total"] and not request.query_params.get("labels"):
+            raise NotFound(f"There is no bundle named '{name}'.")
+        moves = [move for alias in aliases for move in registry.aliases.history(name, alias.alias)[:5]]
+        moves.sort(key=lambda move: move.moved_at, reverse=True)
+        return {
+            "name": name,
+            **data,
+            "asked": {"labels": request.query_params.get("labels", "")},
+            "aliases": [alias_row(alias) for alias in aliases],
+            "alias_moves": [alias_move_row(move) for move in moves[:10]],
+            "events": [event_row(event) for event in registry.events.find(caller, resource=name, limit=8)],
+        }
+
+    def detail(request: Request, caller: Caller) -> dict[str, Any]:
+        record = _asked_for(views, request)
+        opened = is_near(bundles) or request.query_params.get("contents") == "1"
+        contents: dict[str, Any] | None = None
+        problem = ""
+        if opened:
+            try:
+                contents = read_contents(bundles, record)
+            except (BentoMLException, OSError) as err:
+                problem = str(err)
+        known = operations(contents["openapi"]) if contents else {}
+        data = bundle_detail(record)
+        data["apis"] = [_with_call(api, known) for api in data["apis"]]
+        before = _version_before(views, record)
+        return {
+            "bundle": data,
+            "contents": contents,
+            "contents_problem": problem,
+            "store": bundles.store.address,
+            "version_before": before,
+            "events": [
+                event_row(event) for event in registry.events.find(caller, resource=record.tag, limit=10)
+            ],
+        }
+
+    def comparison(request: Request, _caller: Caller) -> dict[str, Any]:
+        tags = request.query_params.getlist("tag")
+        tags = tags or [request.query_params.get(key, "") for key in ("first", "second")]
+        if len(tags) != 2 or not all(tags):
+            raise InvalidArgument("Choose two bundles to compare: /compare?tag=NAME:VERSION&tag=NAME:VERSION")
+        parsed = [Tag.parse(tag) for tag in tags]
+        first, second = (bundles.find(tag.name, tag.version) for tag in parsed)
+        result = compare(first, second)
+        if is_near(bundles):
+            result["files"] = compare_files(digests(bundles, first), digests(bundles, second))
+        return {"first": bundle_row(first), "second": bundle_row(second), "result": result}
+
+    return [
+        *views.page("/repository", "repository.html", repository),
+        *views.page("/trash", "trash.html", trash),
+        *views.page("/compare", "compare.html", comparison),
+        *views.page("/repository/{name}", "service.html", service),
+        *views.page("/repository/{name}/{version}", "bundle.html", detail),
+        *views.page("/repository/{name}/{version}/delete", "delete.html", detail),
+    ]
 
 
-def _query(request: Request) -> BundleQuery:
+def _query(request: Request, name: str | None, *, only_deleted: bool = False) -> BundleQuery:
     asked = request.query_params
     return BundleQuery(
-        name=asked.get("name") or None,
-        text=asked.get("search", ""),
+        name=name,
+        text=asked.get("search", "").strip(),
         labels=parse_selector(asked.get("labels")),
         order_by=asked.get("order_by", "created_at"),
         ascending=asked.get("ascending", "") in ("1", "true"),
-        offset=_number(asked.get("offset"), 0),
-        limit=min(_number(asked.get("limit"), ROWS), 1000),
+        offset=number(asked.get("offset"), 0, 10**9),
+        limit=max(1, number(asked.get("limit"), ROWS, MOST_ROWS)),
+        only_deleted=only_deleted,
     )
 
 
-def _number(text: str | None, default: int) -> int:
-    if not text:
-        return default
-    if not (text.isascii() and text.isdigit() and len(text) < 10):
-        raise InvalidArgument(f"'{text[:32]}' is no number of rows.")
-    return int(text)
+def _asked_for(views: Views, request: Request) -> BundleRecord:
+    values = request.path_params
+    return views.state.registry.bundles.find(values["name"], values["version"])
+
+
+def _version_before(views: Views, record: BundleRecord) -> str | None:
+    """The newest version of the same name that is older than this one."""
+    query = BundleQuery(name=record.name, limit=MOST_ROWS)
+    older = [row_id for row_id, _ in views.state.registry.bundles.keys(query) if row_id < record.row_id]
+    found = views.state.registry.bundles.by_ids(older[:1])
+    return found[0].version if found else None
+
+
+def _with_call(api: dict[str, Any], known: dict[str, dict[str, Any]]) -> dict[str, Any]:
+    """The API with its schema and a command that calls it."""
+    route = str(api.get("route") or api.get("name"))
+    operation = known.get(route, {})
+    media_type = operation.get("media_type") or "application/json"
+    example = operation.get("example")
+    if media_type.startswith("multipart/") or media_type.startswith("image/"):
+        data = "--form 'image=@FILE'" if media_type.startswith("multipart/") else "--data-binary @FILE"
+    elif media_type == "application/octet-stream":
+        data = "--data-binary @FILE"
+    else:
+        text = example if isinstance(example, str) else json.dumps({} if example is None else example)
+        data = f"--data {shlex.quote(text)}"
+    header = "" if data.startswith("--form") else f" --header {shlex.quote(f'Content-Type: {media_type}')}"
+    curl = f"curl{header} {data} http://localhost:5000/{shlex.quote(route)}"
+    return {**api, "route": route, "curl": curl, "schema": operation.get("schema"), "example": example}
