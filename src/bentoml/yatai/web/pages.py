@@ -49,6 +49,7 @@ class Pages:
         self, template: str, request: Request, caller: Caller | None, status: int = 200, **values: Any
     ) -> HTMLResponse:
         """The page that a template makes of the values."""
+        port = self._state.settings.yatai.grpc_port or 50051
         text = self._environment.get_template(template).render(
             prefix=self._state.prefix,
             path=request.url.path.removeprefix(self._state.prefix) or "/",
@@ -57,10 +58,16 @@ class Pages:
             csrf=csrf_token(request),
             flashes=take_flashes(request),
             release=bentoml.__version__,
+            grpc_address=f"{request.url.hostname or '127.0.0.1'}:{port}",
             with_query=lambda **changes: with_query(request, **changes),
             **values,
         )
         return HTMLResponse(text, status, headers={"cache-control": "no-store"})
+
+
+def segment(text: str) -> str:
+    """The text as one part of a URL's path."""
+    return quote(text, "")
 
 
 def with_query(request: Request, **changes: Any) -> str:

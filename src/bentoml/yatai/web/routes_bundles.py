@@ -23,6 +23,7 @@ from .views import Views, number
 
 ROWS = 40
 MOST_ROWS = 1000
+API_KEYS = ("docs", "input_config", "output_type", "batch", "mb_max_batch_size", "mb_max_latency")
 
 
 def bundle_routes(views: Views) -> list[Route]:
@@ -98,12 +99,13 @@ def bundle_routes(views: Views) -> list[Route]:
         }
 
     def comparison(request: Request, _caller: Caller) -> dict[str, Any]:
-        tags = request.query_params.getlist("tag")
-        tags = tags or [request.query_params.get(key, "") for key in ("first", "second")]
+        chosen = request.query_params.getlist("tag")
+        tags = chosen or [request.query_params.get(key, "") for key in ("first", "second")]
         if len(tags) != 2 or not all(tags):
             raise InvalidArgument("Choose two bundles to compare: /compare?tag=NAME:VERSION&tag=NAME:VERSION")
         parsed = [Tag.parse(tag) for tag in tags]
-        first, second = (bundles.find(tag.name, tag.version) for tag in parsed)
+        found = [bundles.find(tag.name, tag.version) for tag in parsed]
+        first, second = sorted(found, key=lambda record: record.row_id) if chosen else found
         result = compare(first, second)
         if is_near(bundles):
             result["files"] = compare_files(digests(bundles, first), digests(bundles, second))
@@ -161,4 +163,5 @@ def _with_call(api: dict[str, Any], known: dict[str, dict[str, Any]]) -> dict[st
         data = f"--data {shlex.quote(text)}"
     header = "" if data.startswith("--form") else f" --header {shlex.quote(f'Content-Type: {media_type}')}"
     curl = f"curl{header} {data} http://localhost:5000/{shlex.quote(route)}"
-    return {**api, "route": route, "curl": curl, "schema": operation.get("schema"), "example": example}
+    shown = {"route": route, "curl": curl, "schema": operation.get("schema"), "example": example}
+    return {**dict.fromkeys(API_KEYS), **api, **shown}

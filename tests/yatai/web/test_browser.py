@@ -1,0 +1,170 @@
+"""The pages in a real Chromium: search as one types, deletion, aliases, looks, U corpus, accessibility."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
+
+import pytest
+from sqlalchemy import update
+
+from bentoml.repository.models import bentos
+from bentoml.yatai.access import LOCAL
+from bentoml.yatai.db.deployments import Deployment
+from tests.e2e import browser
+from tests.yatai.conftest import Running
+
+from .conftest import Add
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Page
+
+pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser")]
+
+HOSTILE = [
+    "<script>window.hacked = 1</script>",
+    '"><img src=x onerror="window.hacked = 1">',
+    "</script><script>window.hacked = 1</script>",
+    "javascript:window.hacked=1",
+    "[click](javascript:window.hacked=1) ![x](data:text/html,<script>window.hacked=1</script>)",
+    "`${window.hacked = 1}` {{ constructor.constructor('window.hacked = 1')() }}",
+    '<svg onload="window.hacked = 1"><!-- -->',
+    "\u202egnp.exe",
+]
+PAGES = ["/", "/repository", "/repository/Iris", "/repository/Iris/2", "/compare?tag=Iris:1&tag=Iris:2"]
+PAGES += [
+    "/deployments",
+    "/deployments/dev/iris",
+    "/activity",
+    "/tokens",
+    "/trash",
+    "/repository/Iris/2/delete",
+]
+
+
+@pytest.fixture
+def db_url() -> None:
+    """A browser sees no difference between databases: SQLite only."""
+
+
+@pytest.fixture
+def filled(server: Running, add: Add) -> Running:
+    add("Iris", "1", {"stage": "dev"})
+    record = add("Iris", "2", {"stage": "prod", "team": "flowers"})
+    add("Zebra", "1")
+    server.registry.aliases.move(LOCAL, "Iris", "prod", "2")
+    server.registry.bundles.set_note(LOCAL, record, "The one for **spring**.")
+    spec = {"bento_name": "Iris", "bento_version": "2", "operator": "local", "config": {"workers": 2}}
+    server.registry.deployments.save(LOCAL, Deployment("dev", "iris", spec, {"state": "RUNNING"}))
+    return server
+
+
+@pytest.fixture
+def page() -> Iterator[Page]:
+    with browser.page() as opened:
+        yield opened
+
+
+def test_search_as_one_types(filled: Running, page: Page) -> None:
+    page.goto(f"{filled.url}/repository")
+    page.get_by_label("Name or version").fill("zeb")
+    page.wait_for_url("**/repository?search=zeb*")
+    rows = page.locator("#results tbody tr")
+    rows.get_by_text("Zebra").wait_for()
+    assert rows.count() == 1
+    page.get_by_label("Name or version").fill("")
+    page.get_by_label("Labels").fill("stage=prod")
+    rows.get_by_text("Iris").wait_for()
+    assert rows.count() == 1
+
+
+def test_alias_is_moved_and_a_bundle_deleted(filled: Running, page: Page) -> None:
+    page.goto(f"{filled.url}/repository/Iris")
+    page.get_by_label("Alias", exact=True).fill("prod")
+    page.locator("select[name=version]").select_option("1")
+    page.get_by_role("button", name="Point it there").click()
+    page.get_by_role("status").get_by_text("Iris@prod now points to 1.").wait_for()
+    page.locator("tr", has_text="@prod").get_by_role("link", name="1").first.wait_for()
+    page.goto(f"{filled.url}/repository/Iris/2")
+    page.get_by_role("link", name="Delete", exact=True).click()
+    page.get_by_role("button", name="Delete", exact=True).click()
+    page.get_by_text("Iris:2 is deleted").wait_for()
+    assert filled.registry.bundles.find_or_none("Iris", "2") is None
+
+
+def test_two_versions_are_chosen_and_compared(filled: Running, page: Page) -> None:
+    page.goto(f"{filled.url}/repository/Iris")
+    for version in ("1", "2"):
+        page.get_by_label(f"Compare Iris:{version}").check()
+    page.get_by_role("button", name="Compare the two chosen").click()
+    page.get_by_role("heading", name="Compare").wait_for()
+    page.locator(".diff .new", has_text="prod").first.wait_for()
+
+
+def test_look_is_chosen_and_kept(filled: Running, page: Page) -> None:
+    page.emulate_media(color_scheme="light")
+    page.goto(filled.url)
+    light = page.evaluate("getComputedStyle(document.body).backgroundColor")
+    page.get_by_role("button", name="Switch between light and dark").click()
+    page.reload()
+    assert page.evaluate("getComputedStyle(document.body).backgroundColor") != light
+
+
+def test_keyboard_reaches_the_content_first(filled: Running, page: Page) -> None:
+    page.goto(f"{filled.url}/repository")
+    page.keyboard.press("Tab")
+    assert page.evaluate("document.activeElement.textContent") == "Skip to the content"
+    page.keyboard.press("Enter")
+    assert page.evaluate("document.activeElement.id") == "main"
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_pages_are_accessible_and_fit_a_phone(filled: Running, page: Page, scheme: Any) -> None:
+    from axe_playwright_python.sync_playwright import Axe
+
+    problems: list[str] = []
+    page.on("pageerror", lambda error: problems.append(str(error)))
+    page.on("console", lambda message: problems.append(message.text) if message.type == "error" else None)
+    page.emulate_media(color_scheme=scheme)
+    for path in PAGES:
+        for width in (1280, 360):
+            page.set_viewport_size({"width": width, "height": 800})
+            page.goto(f"{filled.url}{path}")
+            overflow = page.evaluate("document.documentElement.scrollWidth - window.innerWidth")
+            assert overflow <= 0, (path, width, overflow)
+        found = Axe().run(page).response["violations"]
+        assert not [(item["id"], item["nodes"][0]["html"]) for item in found], path
+    assert problems == []
+
+
+@pytest.mark.parametrize("text", HOSTILE)
+def test_U_text_of_bundles_runs_no_script(filled: Running, page: Page, text: str) -> None:
+    record = filled.registry.bundles.find("Iris", "2")
+    api = {"name": text, "route": text, "docs": text, "input_type": text, "input_config": {text: text}}
+    metadata = {
+        "env": {"python_version": text, "pip_packages": [text]},
+        "apis": [api],
+        "artifacts": [{"name": text, "artifact_type": text, "metadata": {text: text}}],
+    }
+
+    def spoil(connection: Any) -> None:
+        changed = update(bentos).where(bentos.c.id == record.row_id)
+        connection.execute(
+            changed.values(bento_service_metadata=metadata, lineage={"git_commit": text, "parent": text})
+        )
+
+    filled.registry.database.write(spoil)
+    filled.registry.bundles.set_note(LOCAL, record, text)
+    state = {"state": text, "error_message": text, "info": {text: text, "endpoint": text}}
+    spec = {"bento_name": text, "bento_version": text, "operator": text, "config": {text: text}}
+    filled.registry.deployments.save(LOCAL, Deployment("dev", "iris", spec, state))
+    asked = []
+    page.on("request", lambda request: asked.append(request.url))
+    for path in (*PAGES, f"/repository?search={quote(text)}", f"/activity?resource={quote(text)}"):
+        page.goto(f"{filled.url}{path}")
+        assert page.evaluate("window.hacked") is None, path
+        assert page.locator("a[href^='javascript:'], a[href^='data:']").count() == 0, path
+    assert all(url.startswith(filled.url) for url in asked)
+    page.goto(f"{filled.url}/repository/Iris/2")
+    assert text.strip() in page.locator(".docs").inner_text()
