@@ -7,8 +7,8 @@ from html.parser import HTMLParser
 
 import pytest
 
-from bentoml.server.assets import ASSETS
 from bentoml.markdown import render_markdown
+from bentoml.server.assets import ASSETS
 
 
 class Tags(HTMLParser):
