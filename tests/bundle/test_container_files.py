@@ -39,7 +39,8 @@ def instructions(text: str) -> list[tuple[str, str]]:
 def test_golden_instructions() -> None:
     found = instructions(dockerfile_text(SPEC))
     assert [name for name, _ in found] == [
-        "FROM", "ARG", "ENV", "ARG", "ARG", "RUN", "ARG", "ENV", "ENV", "ENV", "WORKDIR", "RUN",
+        "FROM", "USER", "LABEL", "ARG", "ARG", "ARG", "RUN", "ARG", "ENV", "ENV", "ENV", "ENV",
+        "WORKDIR", "RUN",
         "COPY", "COPY", "RUN", "RUN", "RUN", "RUN", "RUN", "COPY",
         "EXPOSE", "USER", "HEALTHCHECK", "ENTRYPOINT", "CMD",
     ]  # fmt: skip
@@ -63,6 +64,7 @@ def test_files_come_before_the_bundle_so_that_layers_are_reused() -> None:
     copies = [json.loads(a.partition(" ")[2]) for n, a in instructions(dockerfile_text(SPEC)) if n == "COPY"]
     assert copies[0][:-1] == [
         "bentoml-init.sh", "docker-entrypoint.sh", "python_version", "environment.yml", "requirements.txt",
+        "requirements.loc[k]",
     ]  # fmt: skip
     assert copies[-1] == [".", "./"]
     with_script = ContainerSpec("Svc", "1", "a", "w.whl", "0", has_setup_script=True)

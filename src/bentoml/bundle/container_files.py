@@ -16,6 +16,7 @@ from .layout import BUNDLED_DEPENDENCIES
 
 DEFAULT_PORT = 5000
 DEFAULT_UID = 1034
+VENV = "/opt/bentoml"
 
 _STEPS = (
     "custom_setup",
@@ -69,6 +70,7 @@ def dockerfile_text(spec: ContainerSpec) -> str:
         "python_version",
         "environment.yml",
         "requirements.txt",
+        "requirements.loc[k]",  # a pattern: without a lock it matches nothing and is no error
     ]
     if spec.has_setup_script:
         early.append("setup.sh")
@@ -77,19 +79,23 @@ def dockerfile_text(spec: ContainerSpec) -> str:
     lines = [
         f"# {spec.name}:{spec.version}. Build with: docker build -t {spec.name.lower()} .",
         f"FROM {spec.base_image}",
+        "USER root",
+        f"LABEL org.opencontainers.image.title={json.dumps(spec.name)} \\",
+        f"      org.opencontainers.image.version={json.dumps(spec.version)} \\",
+        f"      org.opencontainers.image.base.name={json.dumps(spec.base_image)}",
         "",
         "ARG EXTRA_PIP_INSTALL_ARGS=",
-        "ENV EXTRA_PIP_INSTALL_ARGS=$EXTRA_PIP_INSTALL_ARGS",
         f"ARG UID={DEFAULT_UID}",
         f"ARG GID={DEFAULT_UID}",
-        "RUN groupadd -g $GID -o bentoml && useradd -m -u $UID -g $GID -o -r bentoml",
+        'RUN groupadd -g "$GID" -o bentoml && useradd -m -u "$UID" -g "$GID" -o -r bentoml',
         "",
         "ARG BUNDLE_PATH=/home/bentoml/bundle",
         "ENV BUNDLE_PATH=$BUNDLE_PATH",
         "ENV BENTOML_HOME=/home/bentoml/",
         "ENV PYTHONUNBUFFERED=1",
+        f"ENV PATH={VENV}/bin:$PATH",
         "WORKDIR $BUNDLE_PATH",
-        "RUN chown bentoml:bentoml $BUNDLE_PATH",
+        'RUN chown bentoml:bentoml "$BUNDLE_PATH"',
         "",
         f"{copy} {json.dumps([*early, './'])}",
         f"{copy} {json.dumps([f'{BUNDLED_DEPENDENCIES}/', f'./{BUNDLED_DEPENDENCIES}/'])}",
@@ -147,6 +153,7 @@ def init_script_text(spec: ContainerSpec) -> str:
         _INIT_SCRIPT.replace("@WHEEL@", f"./{BUNDLED_DEPENDENCIES}/{spec.wheel}")
         .replace("@SHA256@", spec.wheel_sha256)
         .replace("@DEPENDENCIES@", BUNDLED_DEPENDENCIES)
+        .replace("@VENV@", VENV)
         .replace("@CHOICES@", "|".join(_STEPS))
         .replace("@STEPS@", " ".join(_STEPS))
     )
@@ -159,6 +166,8 @@ _INIT_SCRIPT = """\
 set -eux
 
 cd "$(dirname "$0")"
+venv="${BENTOML_VENV:-@VENV@}"
+PATH="$venv/bin:$PATH"
 
 custom_setup() {
     if [ -f ./setup.sh ]; then
@@ -169,17 +178,59 @@ custom_setup() {
     fi
 }
 
+minor_of() {
+    "$1" -c 'import sys; print("%d.%d" % sys.version_info[:2])' 2>/dev/null || echo none
+}
+
+# A Python without pip, or one whose packages belong to the distribution, gets an environment of its own.
+takes_packages() {
+    "$1" - <<'END'
+import importlib.util, os, sys, sysconfig
+marker = os.path.join(sysconfig.get_path("stdlib"), "EXTERNALLY-MANAGED")
+is_managed = sys.prefix == sys.base_prefix and os.path.exists(marker)
+sys.exit(is_managed or importlib.util.find_spec("pip") is None)
+END
+}
+
+install_from_distribution() {
+    if ! command -v apt-get >/dev/null 2>&1; then
+        echo "ERROR: the base image has no usable Python, and no apt-get to install one" >&2
+        exit 1
+    fi
+    apt-get update
+    apt-get install -y --no-install-recommends python3 python3-venv
+    rm -rf /var/lib/apt/lists/*
+}
+
 ensure_python() {
     wanted="$(cat ./python_version)"
     wanted_minor="${wanted%.*}"
-    current_minor="$(python -c 'import sys; print("%d.%d" % sys.version_info[:2])' || echo none)"
-    if [ "$wanted_minor" = "$current_minor" ]; then
+    if command -v conda >/dev/null 2>&1; then
+        if [ "$(minor_of python)" != "$wanted_minor" ]; then
+            conda install -y -n base "python=$wanted_minor" pip
+        fi
         return
     fi
-    if command -v conda >/dev/null 2>&1; then
-        conda install -y -n base "python=$wanted_minor" pip
-    else
-        echo "WARNING: the bundle was saved with Python $wanted, this image has $current_minor" >&2
+    found=""
+    for candidate in python "python$wanted_minor" python3; do
+        if [ -z "$found" ] && [ "$(minor_of "$candidate")" = "$wanted_minor" ]; then
+            found="$candidate"
+        fi
+    done
+    if [ -z "$found" ]; then
+        command -v python >/dev/null 2>&1 || command -v python3 >/dev/null 2>&1 || install_from_distribution
+        found=python3
+        if command -v python >/dev/null 2>&1; then found=python; fi
+        current="$(minor_of "$found")"
+        if [ "$current" != "$wanted_minor" ]; then
+            echo "WARNING: the bundle was saved with Python $wanted, this image has $current" >&2
+        fi
+    fi
+    if [ "$found" != python ] || ! takes_packages python; then
+        "$found" -m venv --system-site-packages "$venv" || {
+            install_from_distribution
+            "$found" -m venv --system-site-packages "$venv"
+        }
     fi
 }
 

@@ -10,6 +10,7 @@ from .group import Entry, LazyGroup
 
 _COMMANDS = {
     "check-batching": Entry("bentoml.cli.check_batching", "Check that batches do not change answers."),
+    "containerize": Entry("bentoml.cli.containerize", "Build a container image of a bundle."),
     "delete": Entry("bentoml.cli.delete", "Delete saved bundles."),
     "env": Entry("bentoml.cli.env", "Make a virtual environment for a bundle."),
     "get": Entry("bentoml.cli.get", "Show a saved bundle, or all bundles of a name."),

@@ -1,0 +1,115 @@
+"""Building an image with an engine: its output line by line, and the step that failed."""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+import subprocess
+from collections import deque
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from bentoml.exceptions import BentoMLException
+
+from .builders.base import Builder, BuildRequest
+from .builders.choice import choose_builder
+from .context import build_context
+from .image_names import image_reference
+
+_STEP = re.compile(r"(?:step \d+/\d+ ?:|#\d+ \[.*?\d+/\d+\]) ?(?P<instruction>.+)", re.IGNORECASE)
+_KEPT_LINES = 25
+
+Output = Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True)
+class BuiltImage:
+    """An image that was built. `bundle_digest` is also its label `org.opencontainers.image.revision`."""
+
+    reference: str
+    bundle_digest: str
+    was_pushed: bool
+
+
+class ImageBuildFailed(BentoMLException):
+    """An engine ended with an error. `step` is the instruction that failed, "" if none had begun."""
+
+    def __init__(self, message: str, step: str) -> None:
+        super().__init__(message)
+        self.step = step
+
+
+def containerize(
+    bundle: Path,
+    *,
+    tag: str | None = None,
+    builder: str | Builder | None = None,
+    build_args: Mapping[str, str] | None = None,
+    platforms: tuple[str, ...] = (),
+    push: bool = False,
+    output: Output = lambda line: None,
+) -> BuiltImage:
+    """Build an image of the bundle in `bundle`.
+
+    Args:
+        tag: `name`, or `name:tag`; the bundle's own name and version otherwise.
+        builder: docker, podman, buildah, an engine of yours, or None for the first that is installed.
+        build_args: for the Dockerfile's ARGs. They stay readable in the image: no secrets.
+        platforms: such as `("linux/amd64", "linux/arm64")`.
+        output: gets every line that the engine prints.
+
+    Raises:
+        ImageBuildFailed: building or pushing failed; names the step.
+        InvalidArgument: the tag, an argument or a platform is malformed.
+        MissingDependencyException: the engine is not installed.
+        BundleCorrupted: the bundle differs from its manifest.
+    """
+    engine = choose_builder(builder) if builder is None or isinstance(builder, str) else builder
+    checked = BuildRequest(bundle, "", {}, dict(build_args or {}), platforms, push)
+    with build_context(bundle) as (context, descriptor, digest):
+        reference = image_reference(tag, descriptor.name, descriptor.version)
+        labels = {
+            "org.opencontainers.image.created": descriptor.created_at.strftime("%Y-%m-%dT%H:%M:%SZ"),
+            "org.opencontainers.image.revision": digest,
+        }
+        request = replace(checked, context=context, reference=reference, labels=labels)
+        for command in engine.commands(request):
+            run_command(command, engine.environment(), output)
+    return BuiltImage(reference, digest, push)
+
+
+def run_command(command: list[str], environment: Mapping[str, str], output: Output) -> None:
+    """Run to the end, passing every line on. Raises `ImageBuildFailed` with the last step and lines."""
+    step = ""
+    last: deque[str] = deque(maxlen=_KEPT_LINES)
+    with subprocess.Popen(
+        command,
+        env={**os.environ, **environment},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        encoding="utf-8",
+        errors="replace",
+    ) as process:
+        assert process.stdout is not None
+        try:
+            for raw in process.stdout:
+                line = raw.rstrip("\r\n")
+                output(line)
+                last.append(line)
+                if found := _STEP.match(line.strip()):
+                    step = found["instruction"]
+        except BaseException:
+            process.terminate()
+            raise
+    if process.returncode:
+        raise ImageBuildFailed(_explain(command, process.returncode, step, list(last)), step)
+
+
+def _explain(command: list[str], code: int, step: str, last: list[str]) -> str:
+    what = f"in the step `{step}`" if step else f"in `{shlex.join(command[:3])} …`"
+    lines = "\n".join(f"    {line}" for line in last)
+    return f"Building the image failed {what} (exit code {code}). The last lines were:\n{lines}"
