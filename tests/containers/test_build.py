@@ -33,7 +33,7 @@ def test_command_lines() -> None:
         ["docker", "push", "a:1"],
     ]
     assert BuildahBuilder().commands(ONE) == [
-        ["buildah", "build", "--format", "docker", "--layers", *OPTIONS, "--tag", "a:1", "/c"],
+        ["buildah", "build", "--format", "docker", *OPTIONS, "--tag", "a:1", "/c"],
         ["buildah", "push", "a:1", "docker://a:1"],
     ]
     both = ["--platform", "linux/amd64,linux/arm64"]
@@ -41,7 +41,7 @@ def test_command_lines() -> None:
         ["docker", "buildx", "build", "--push", *both, "--tag", "a:1", "/c"]
     ]
     assert PodmanBuilder().commands(TWO) == [
-        ["podman", "build", "--format", "docker", "--layers", *both, "--manifest", "a:1", "/c"],
+        ["podman", "build", "--format", "docker", *both, "--manifest", "a:1", "/c"],
         ["podman", "manifest", "push", "--all", "a:1", "docker://a:1"],
     ]
     with pytest.raises(InvalidArgument, match="add --push"):

@@ -11,7 +11,7 @@ class PodmanBuilder:
     def commands(self, request: BuildRequest) -> list[list[str]]:
         several = len(request.platforms) > 1
         place = ["--manifest" if several else "--tag", request.reference]
-        build = [self.name, "build", "--format", "docker", "--layers", *request.options(), *place]
+        build = [self.name, "build", "--format", "docker", *request.options(), *place]
         push = [self.name, *(["manifest", "push", "--all"] if several else ["push"]), request.reference]
         commands = [[*build, str(request.context)]]
         if request.push:
