@@ -79,9 +79,11 @@ STRICTER = {
     "exactly one Host header": "h11 asks for it in 1.1 only, we in 1.2 too",
     "the only Expect that is understood": "h11 leaves it to its user (B19)",
     "this server does not switch protocols": "an Upgrade whose message has no plain length",
+    "Content-Length must be": "white space after the digits, which h11 cuts off",
     "the request target": "our limits and our bytes of a target (B14, B21)",
     "more than": "our limit on the number of fields (B15)",
 }
+SKIPPED = re.compile(rb"  |(\r?\n){3}|(\A|[\r\n])[\r\n]*(GET|POST|PUT|HEAD) ")
 WAITS = "we still wait for the end of a line that h11 refuses by its beginning"
 LENIENT = "several spaces in the request line, or line ends between requests, which RFC 9112 allows to skip"
 
@@ -93,7 +95,7 @@ def explain(data: bytes, ours: Read, theirs: Read) -> str | None:
         return next((start for start in STRICTER if ours.message.startswith(start)), None)
     if not ours.status and they == we:
         return WAITS
-    if not ours.status and they <= we and (b"  " in data or re.search(rb"(\r?\n){3}", data)):
+    if not ours.status and they <= we and SKIPPED.search(data):
         return LENIENT
     return None
 
