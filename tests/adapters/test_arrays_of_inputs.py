@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from contracts import served
 from contracts.adapter_contract import InputAdapterContract
+from hypothesis import strategies as st
 
 from bentoml.testing import Request
 
@@ -38,6 +39,11 @@ class TestNdarrayInput(InputAdapterContract):
     FUNCTION = served.array
     SERVED = "array"
     EXAMPLES = [({}, [1, 2]), ({"dtype": "float32", "shape": (2, None)}, [[1, 2.5], [3, 4]])]
+
+    def requests(self) -> st.SearchStrategy[Request]:
+        leaves = st.none() | st.booleans() | st.integers(-(2**65), 2**65) | st.floats(-9, 9)
+        values = st.recursive(leaves, lambda inner: st.lists(inner, max_size=3), max_leaves=6)
+        return values.map(lambda value: Request.build(data=json.dumps(value))) | super().requests()
 
     def good(self) -> list[Request]:
         block = numpy.arange(6, dtype="float32").reshape(2, 3)

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from contracts import served
 from contracts.adapter_contract import InputAdapterContract
+from hypothesis import strategies as st
 
 from bentoml.testing import Request
 
@@ -27,6 +28,10 @@ class TestStringInput(InputAdapterContract):
     FUNCTION = served.text
     SERVED = "text"
     EXAMPLES = [({}, "some text"), ({}, {"a": 1})]
+
+    def requests(self) -> st.SearchStrategy[Request]:
+        made = (st.text() | st.binary()).map(lambda body: Request.build(data=body))
+        return made | super().requests()
 
     def good(self) -> list[Request]:
         return [
@@ -55,6 +60,11 @@ class TestJsonInput(InputAdapterContract):
     FUNCTION = served.json_value
     SERVED = "json_value"
     EXAMPLES = [({}, {"a": 1}), ({}, [1, 2]), ({}, "text"), ({"schema": list[int]}, [1, 2])]
+
+    def requests(self) -> st.SearchStrategy[Request]:
+        leaves = st.none() | st.booleans() | st.integers() | st.floats() | st.text()
+        values = st.recursive(leaves, lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner))
+        return values.map(lambda value: Request.build(data=json.dumps(value))) | super().requests()
 
     def good(self) -> list[Request]:
         values = [{"a": [1, 2.5, None]}, [1, 2], "text", 3, None, True, 2**70, {"größe": "🎉"}, [[]] * 300]
@@ -89,6 +99,14 @@ class TestDataframeInput(InputAdapterContract):
         ({**TYPED, "orient": "index"}, {"7": {"a": 1, "b": "x"}}),
         ({"columns": ["a"], "dtype": "float64"}, [{"a": 1.5}]),
     ]
+
+    def requests(self) -> st.SearchStrategy[Request]:
+        cells = (
+            st.none() | st.booleans() | st.integers(-(2**65), 2**65) | st.floats(-9, 9) | st.text(max_size=2)
+        )
+        rows = st.lists(st.lists(cells, min_size=2, max_size=2), min_size=1, max_size=3)
+        tables = rows | rows.map(lambda found: [dict(zip("ab", row, strict=True)) for row in found])
+        return tables.map(as_json) | super().requests()
 
     def good(self) -> list[Request]:
         return [
@@ -144,6 +162,11 @@ class TestFileInput(InputAdapterContract):
     FUNCTION = served.file
     SERVED = "file"
 
+    def requests(self) -> st.SearchStrategy[Request]:
+        made = st.binary(max_size=200).map(lambda body: Request.build(data=body))
+        forms = st.binary(max_size=200).map(lambda body: Request.build(files={"f": ("a", body)}))
+        return made | forms | super().requests()
+
     def good(self) -> list[Request]:
         return [
             Request.build(data=b"\x00\xff" * 50),
@@ -172,6 +195,14 @@ class TestImageInput(InputAdapterContract):
         out = io.BytesIO()
         image.new("RGB", size, colour).save(out, kind)
         return out.getvalue()
+
+    def requests(self) -> st.SearchStrategy[Request]:
+        sizes = st.tuples(st.integers(1, 4), st.integers(1, 4))
+        colours = st.tuples(*[st.integers(0, 255)] * 3)
+        kinds = st.sampled_from(["PNG", "JPEG", "BMP", "TIFF", "GIF", "WEBP"])
+        made = st.builds(self.picture, sizes, colours, kinds)
+        cut = st.tuples(made, st.integers(0, 60)).map(lambda pair: pair[0][: pair[1]])
+        return (made | cut).map(lambda body: Request.build(data=body)) | super().requests()
 
     def good(self) -> list[Request]:
         return [
