@@ -15,7 +15,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bentoml import __version__
-from bentoml.exceptions import BentoMLConfigException, BentoMLException, InvalidArgument
+from bentoml.exceptions import (
+    ArtifactLoadingException,
+    BentoMLConfigException,
+    BentoMLException,
+    InvalidArgument,
+)
 
 from .descriptor import BundleDescriptor, read_descriptor
 from .layout import CONFIG_FILE, MANIFEST_FILE, BundleLayout
@@ -56,9 +61,16 @@ def load_from_dir(path: str | Path, *, verify: bool = True) -> BentoService:
         UntrustedBundle: the trust settings do not accept it.
         BentoMLConfigException: written by another major version of this library.
     """
+    from .versions import explained, warn_about_versions  # noqa: PLC0415 - reads distribution metadata
+
     loaded = load_bundle(path, verify=verify)
-    with loaded.modules.active():
-        service: BentoService = loaded.service_class()
+    warn_about_versions(loaded.descriptor)
+    try:
+        with loaded.modules.active():
+            service: BentoService = loaded.service_class()
+    except ArtifactLoadingException as err:
+        root = Path(loaded.service_class._bento_service_bundle_path)
+        raise explained(err, root, loaded.descriptor) from err
     return service
 
 

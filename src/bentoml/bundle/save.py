@@ -33,6 +33,7 @@ from .own_wheel import build_own_wheel, wheel_name
 from .packaging import PackageSpec, packaging_files
 from .source import SourceCollection, collect_sources, import_root
 from .verification import CHECK_VARIABLE, report_import
+from .versions import packages_of
 
 if TYPE_CHECKING:
     from bentoml.service import BentoService
@@ -173,7 +174,12 @@ def describe(
         env=environment.to_record(),
         apis=tuple(_describe_api(api) for api in service.inference_apis),
         artifacts=tuple(
-            ArtifactDescriptor(a.name, type(a).__name__, plain_values(dict(a.metadata or {})))
+            ArtifactDescriptor(
+                a.name,
+                type(a).__name__,
+                plain_values(dict(a.metadata or {})),
+                packages_of(a.get()) if a.is_ready else {},
+            )
             for a in service.artifacts.get_artifact_list()
         ),
     )

@@ -26,6 +26,7 @@ _COMMANDS = {
     "repair": Entry("bentoml.cli.repair", "Rebuild the repository's index from the saved bundles."),
     "retrieve": Entry("bentoml.cli.retrieve", "Copy a saved bundle to a directory."),
     "run": Entry("bentoml.cli.run", "Run an API on data from the command line."),
+    "sbom": Entry("bentoml.cli.sbom", "Print what a bundle is made of, as CycloneDX."),
     "serve": Entry("bentoml.cli.serve", "Serve a bundle over HTTP."),
     "serve-gunicorn": Entry("bentoml.cli.serve_gunicorn", "Serve a bundle over HTTP (0.13's name)."),
     "sign": Entry("bentoml.cli.sign", "Sign a saved bundle with a private key."),
