@@ -7,7 +7,9 @@ version labels (`2.1.0+cpu` becomes `2.1.0`), because an image is built on anoth
 from __future__ import annotations
 
 import importlib.metadata
+import inspect
 import logging
+import re
 import sys
 import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
@@ -151,9 +153,34 @@ def _warn_about_conflict(users: str, needed: Requirement) -> None:
         )
 
 
+_NAME_FIELD = re.compile(r"^Name:(.+)$", re.MULTILINE)
+
+
 @lru_cache(maxsize=1)
 def _modules_of_distributions() -> Mapping[str, list[str]]:
-    return importlib.metadata.packages_distributions()
+    """As `importlib.metadata.packages_distributions`, which makes an object of every installed file."""
+    found: dict[str, list[str]] = {}
+    for distribution in importlib.metadata.distributions():
+        named = _NAME_FIELD.search(
+            distribution.read_text("METADATA") or distribution.read_text("PKG-INFO") or ""
+        )
+        if named is not None:
+            for top in _top_level_names(distribution):
+                found.setdefault(top, []).append(named.group(1).strip())
+    return found
+
+
+def _top_level_names(distribution: importlib.metadata.Distribution) -> set[str]:
+    stated = (distribution.read_text("top_level.txt") or "").split()
+    if stated:
+        return set(stated)
+    names = set()
+    for line in (distribution.read_text("RECORD") or "").splitlines():
+        top, slash, _ = line.lstrip('"').partition("/")
+        name = top if slash else inspect.getmodulename(top.partition(",")[0]) or ""
+        if name.isidentifier() and name != "__pycache__":
+            names.add(name)
+    return names
 
 
 def distributions_of_import(found: Import) -> list[str]:
