@@ -17,7 +17,7 @@ INPUTS := pyproject.toml $(CONSTRAINTS)
 JOBS ?= 2
 ARGS ?=
 
-.PHONY: help demo test test-frameworks soak protos lint format docs docs-serve bench wheel clean
+.PHONY: help demo test test-containers test-frameworks soak protos lint format docs docs-serve bench wheel clean
 
 help:  ## Show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -28,6 +28,10 @@ demo: $(VENV)/.stamp-demo  ## Train on iris, save, serve, send requests, print t
 test: lint  ## Lint, then every test that is not opt-in
 	@scripts/ensure_test_tools.sh
 	$(BIN)/python -m pytest -n $(JOBS) --dist loadgroup $(ARGS)
+
+test-containers: $(VENV)/.stamp-test  ## Build and run a real image (needs root on a Debian)
+	@scripts/ensure_container_tools.sh
+	$(BIN)/python -m pytest -m containers $(ARGS)
 
 test-frameworks: $(VENV)/.stamp-test  ## Framework artifacts with the real packages (ARGS="jax spacy")
 	$(BIN)/python scripts/test_frameworks.py $(ARGS)
