@@ -165,10 +165,8 @@ def test_C2_P8_soak(probe_bundle: Path, tmp_path: Path) -> None:
         )
         return kinds[i % len(kinds)]
 
-    env = {"BENTOML_LOG_CONSOLE": "false"}
-    with serving(
-        probe_bundle, tmp_path, ["--workers", "2"], {**env, "BENTOML_PREDICTION_LOG": "false"}
-    ) as server:
+    env = {"BENTOML_PREDICTION_LOG": "false"}
+    with serving(probe_bundle, tmp_path, ["--workers", "2"], env) as server:
         until(lambda: len(server.workers()) == 2)
         load = Load(server.port, 16, 300, make).start()
         time.sleep(min(60.0, 0.3 * lasts_s))  # warm-up

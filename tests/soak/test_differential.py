@@ -79,6 +79,7 @@ STRICTER = {
     "exactly one Host header": "h11 asks for it in 1.1 only, we in 1.2 too",
     "the only Expect that is understood": "h11 leaves it to its user (B19)",
     "this server does not switch protocols": "an Upgrade whose message has no plain length",
+    "the only Transfer-Encoding": "a coding list that a fault made, such as one behind a tab (B06)",
     "Content-Length must be": "white space after the digits, which h11 cuts off",
     "the request target": "our limits and our bytes of a target (B14, B21)",
     "more than": "our limit on the number of fields (B15)",
