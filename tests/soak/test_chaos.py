@@ -170,9 +170,9 @@ def test_C2_P8_soak(probe_bundle: Path, tmp_path: Path) -> None:
         until(lambda: len(server.workers()) == 2)
         load = Load(server.port, 16, 300, make).start()
         time.sleep(min(60.0, 0.3 * lasts_s))  # warm-up
+        known = series(server.port)  # its thread is there from now on
         pids = [server.pid, *server.workers()]
         first = [(resident_mib(p), descriptors(p), threads(p)) for p in pids]
-        known = series(server.port)
         start = time.monotonic()
         time.sleep(0.7 * lasts_s)
         last = [(resident_mib(p), descriptors(p), threads(p)) for p in pids]
