@@ -20,7 +20,7 @@ import psutil
 from .peer import PEERS_DIR, Peer, Start
 from .workloads import Workload
 
-READY_WITHIN_S = 90.0
+READY_WITHIN_S = 240.0
 STOP_WITHIN_S = 15.0
 
 
