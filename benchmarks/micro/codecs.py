@@ -11,13 +11,12 @@ from __future__ import annotations
 import io
 import json
 import random
-from collections.abc import Callable
-from time import perf_counter
 from typing import Any
 
 import numpy
 import orjson
 import pandas
+from timing import block
 
 import bentoml
 from bentoml.adapters import DataframeInput, DataframeOutput, JsonInput, JsonOutput
@@ -27,25 +26,6 @@ from bentoml.types import Payload, RequestHead
 ITEMS = 500
 HEAD = RequestHead.build({"Content-Type": "application/json"})
 CSV_HEAD = RequestHead.build({"Content-Type": "text/csv"})
-
-
-def best(work: Callable[[], Any], rounds: int) -> float:
-    """Seconds of the fastest round."""
-    found = float("inf")
-    for _ in range(rounds):
-        started = perf_counter()
-        work()
-        found = min(found, perf_counter() - started)
-    return found
-
-
-def block(title: str, items: int, cases: dict[str, Callable[[], Any]], rounds: int = 40) -> None:
-    print(f"\n{title} ({items} items a batch)")
-    base = 0.0
-    for name, work in cases.items():
-        per_item = best(work, rounds) / items * 1e6
-        base = base or per_item
-        print(f"  {name:<44}{per_item:10.3f} µs/item {per_item / base:8.2f}x")
 
 
 def json_blocks() -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import contextlib
 import datetime
-import json
 import os
 import shutil
 import tempfile
@@ -13,10 +12,11 @@ from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Any
 
-from . import chart, environments, machine, measure, open_report, report
+from . import bars, chart, environments, machine, measure, open_report, report
 from .load import INSTALL_HINT, Generator, require_wrk
 from .peer import Peer
 from .registry import PEERS, peers_for
+from .results import caption_of, write_results
 from .server import running
 from .workloads import DEFAULT, NAMES, Workload, workload
 
@@ -100,19 +100,6 @@ def started_canary(seconds: int, directory: Path) -> Iterator[measure.Canary | N
         )
 
 
-def caption_of(record: dict[str, Any]) -> str:
-    host = record["machine"]
-    return f"{host['cpu']}, {host['cores']} cores, {record['date'][:10]}, median of {record['rounds']} rounds"
-
-
-def write_results(output: Path, record: dict[str, Any], picture: str, tables: str) -> None:
-    """The JSON and its .svg and .md neighbours."""
-    output.parent.mkdir(parents=True, exist_ok=True)
-    output.write_text(json.dumps(record, indent=1) + "\n")
-    output.with_suffix(".svg").write_text(picture)
-    output.with_suffix(".md").write_text(f"{caption_of(record)}\n\n{tables}\n")
-
-
 def _environments(work: Workload, options: argparse.Namespace) -> list[tuple[Peer, Path]]:
     return [
         (peer, environments.ensure(peer, work.name, options.cache, options.python38))
@@ -170,7 +157,7 @@ def main(argv: list[str] | None = None) -> None:
     open_rows = open_report.rows(record["cells"])
     if open_rows:
         tables += f"\n\n{open_report.as_markdown(open_rows, titles)}"
-    print(f"\n{tables}\n")
+    print(f"\n{tables}\n\n{bars.as_markdown(bars.judge(record['cells']))}\n")
     write_results(output, record, chart.draw(table, titles, caption_of(record)), tables)
     print(f"written: {output} and its .svg and .md neighbours")
 

@@ -21,6 +21,7 @@ import sys
 import tempfile
 import urllib.request
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from statistics import median
@@ -193,8 +194,9 @@ def worker_memory(kind: str, directory: Path, mib: int, counts: tuple[int, ...])
             workloads=("lr",),
         )
         with running(peer, workload("lr"), Path(sys.executable), directory / str(count), 1) as server:
-            for _ in range(40 * count):
-                server.ask(server.workload.body)
+            bodies = [server.workload.body] * 20 * count
+            with ThreadPoolExecutor(4 * count) as pool:  # one at a time would keep one worker busy only
+                list(pool.map(server.ask, bodies))
             totals[count] = sum(pss_mib(pid) for pid in worker_pids(server.process.pid))
     least = min(counts)
     return {
@@ -231,7 +233,7 @@ def main() -> None:
         record["connections"] = connection_costs(directory, options.cache, options.idle)
         print(record["connections"], flush=True)
         record["workers"] = []
-        for kind in ("numpy", "sklearn", "torch", "safetensors"):
+        for kind in ("numpy", "neighbours", "forest", "torch", "safetensors"):
             record["workers"].append(worker_memory(kind, directory / kind, options.model_mib, (1, 2, 4)))
             print(record["workers"][-1], flush=True)
     options.output.write_text(json.dumps(record, indent=1) + "\n")

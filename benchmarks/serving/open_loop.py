@@ -29,6 +29,7 @@ from .wire import Connection, Target, run_loop, timer
 CONSTANT, POISSON = "constant", "poisson"
 START_AFTER_S = 0.3
 DRAIN_S = 30.0
+CONNECT_WITHIN_S = 5.0
 
 
 def schedule(rate: float, seconds: float, arrivals: str, seed: int = 0) -> array[float]:
@@ -115,9 +116,19 @@ class _Sender:
                 self.share.failures["unanswered"] += self._left
             self._ended = True  # what comes now was counted as unanswered
             self.share.cpu_share = (time.process_time() - cpu) / max(1e-9, time.monotonic() - begun)
+        await self._close()
+        return self.share
+
+    async def _close(self) -> None:
+        """End every connection, those that are still being opened too."""
+        opening = list(self._opening)
+        if opening:
+            await asyncio.wait(opening, timeout=CONNECT_WITHIN_S)
+        for task in self._opening:
+            task.cancel()
         for connection in list(self._open):
             connection.close()
-        return self.share
+        await asyncio.sleep(0.05)  # the loop must see them closed before it is closed itself
 
     async def _connect(self) -> None:
         loop = asyncio.get_running_loop()
@@ -147,6 +158,8 @@ class _Sender:
             self._arm(self._start + times[self._next])
 
     def _pump(self) -> None:
+        if self._ended:
+            return
         while self._due and self._idle:
             connection = self._idle.pop()
             due = self._start + self._due.popleft()

@@ -11,7 +11,7 @@ from xml.etree import ElementTree
 
 import pytest
 
-from benchmarks.serving import chart, report
+from benchmarks.serving import bars, chart, combine, report
 from benchmarks.serving.registry import DEFAULT_PEERS, PEERS, PEERS_DIR, Start, peers_for
 from benchmarks.serving.workloads import NAMES, workload
 
@@ -106,3 +106,62 @@ def test_programs_of_the_peers_exist() -> None:
                     assert re.search(
                         rf"^(def|class) {defined}\b", (PEERS_DIR / f"{module}.py").read_text(), re.M
                     )
+
+
+def test_bars_are_judged_round_by_round() -> None:
+    verdicts = {
+        (v.work, v.what): v for v in bars.judge([*CELLS, cell("nginx", 1, 200.0), cell("nginx", 2, 1000.0)])
+    }
+    flask = verdicts["lr, c=128", "requests/s beside flask"]
+    assert (flask.value, flask.met, flask.stretch) == (4.0, False, "≥ 100x")
+    assert verdicts["lr, c=128", "requests/s beside nginx"].met is True  # 0.5 and 0.3 of it
+    assert ("rf, c=128", "p99 beside p50") not in verdicts, "what was not measured is not judged"
+    assert "| ≥ 60x | 4 | **no** | ≥ 100x |" in bars.as_markdown([flask])
+
+
+def test_latency_bar_is_a_most() -> None:
+    cells = [cell("ours", 1, 1.0, connections=1), cell("gunicorn", 1, 1.0, connections=1, p50_us=2000)]
+    [verdict] = [v for v in bars.judge(cells) if "p50" in v.what]
+    assert (verdict.value, verdict.met, verdict.bar) == (0.5, True, "≤ 0.8x")
+
+
+def test_every_bar_names_a_workload_and_a_peer_that_does_it() -> None:
+    for bar in bars.BARS:
+        assert bar.workload in PEERS[bar.peer].workloads
+        assert bar.connections in workload(bar.workload).connections if bar.workload != "gpt" else True
+
+
+def test_footprint_bars() -> None:
+    record = {
+        "requests": [{"connections": 128, "front_us": 17.0, "worker_beyond_model_us": 9.0, "batch": 60}],
+        "workers": [{"model": "numpy", "model_mib": 500, "beside_one": {"1": 1.0, "2": 1.2}}],
+    }
+    assert [v.met for v in bars.judge_footprint(record)] == [True, False, True]
+
+
+def record_of(cells: list[dict[str, Any]], **changes: Any) -> dict[str, Any]:
+    machine = {"cpu": "x", "cores": 2}
+    return {
+        "date": "2026-11-25T00:00:00",
+        "machine": machine,
+        "rounds": 3,
+        "seconds": 3,
+        "warm_s": 1,
+        "peers": {"ours": {"title": "ours", "version": ""}},
+        "workloads": {"lr": "LR"},
+        "cells": cells,
+        **changes,
+    }
+
+
+def test_parts_do_not_share_rounds(tmp_path: Path) -> None:
+    whole = combine.combined([record_of(CELLS), record_of([cell("flask", 1, 1.0)])])
+    assert [c["round"] for c in whole["cells"]] == [1, 2, 3, 1, 2, 3, 4]
+    flask = report.rows(whole["cells"])[0]
+    assert flask.ratio == 4.0, "a cell of another part has no counterpart"
+    with pytest.raises(ValueError, match="different machines"):
+        combine.combined([record_of([]), record_of([], machine={"cpu": "y"})])
+    for name in ("a", "b"):
+        (tmp_path / f"{name}.json").write_text(json.dumps(record_of(CELLS)))
+    combine.main([str(tmp_path / "all.json"), str(tmp_path / "a.json"), str(tmp_path / "b.json")])
+    assert {p.name for p in tmp_path.glob("all*")} == {"all.json", "all.md", "all.svg", "all-bars.md"}

@@ -1,6 +1,6 @@
 """A model of a given size: `python large_model.py KIND MIB DIRECTORY` writes the bundle.
 
-KIND is numpy, sklearn, torch or safetensors.
+KIND is numpy, neighbours, forest (both of scikit-learn), torch or safetensors.
 """
 
 import os
@@ -47,6 +47,14 @@ def make_forest(mib):
     return one
 
 
+def make_neighbours(mib):
+    """Brute force over a table of 64 columns: every prediction reads all of it."""
+    from sklearn.neighbors import KNeighborsRegressor
+
+    table = numpy.random.default_rng(0).normal(size=(mib * MIB // 8 // 64, 64))
+    return KNeighborsRegressor(1, algorithm="brute").fit(table, table[:, 0].copy())
+
+
 class TorchTable:
     @staticmethod
     def make(mib):
@@ -61,7 +69,9 @@ class TorchTable:
 class Large(bentoml.BentoService):
     @bentoml.api(input=JsonInput(), batch=True, mb_max_latency=60000)
     def predict(self, rows):
-        return [float(value) for value in self.artifacts.model.predict(rows)]
+        model = self.artifacts.model
+        width = getattr(model, "n_features_in_", 4)
+        return [float(value) for value in model.predict([numpy.resize(row, width) for row in rows])]
 
 
 @bentoml.artifacts([PytorchModelArtifact("model")])
@@ -93,6 +103,9 @@ if __name__ == "__main__":
         service.pack("model", TorchTable.make(mib))
     else:
         service = large_model.Large()
-        table = numpy.random.default_rng(0).normal(size=(mib * MIB // 32, 4))
-        service.pack("model", large_model.Nearest(table) if kind == "numpy" else make_forest(mib))
+        if kind == "numpy":
+            table = numpy.random.default_rng(0).normal(size=(mib * MIB // 32, 4))
+            service.pack("model", large_model.Nearest(table))
+        else:
+            service.pack("model", make_neighbours(mib) if kind == "neighbours" else make_forest(mib))
     service.save_to_dir(target)

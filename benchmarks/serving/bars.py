@@ -1,0 +1,153 @@
+"""The bars that this project set itself, and whether a run met them.
+
+A ratio is ours divided by another server's, taken round by round; the median decides.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from statistics import median
+from typing import Any
+
+from .report import OURS
+
+Cells = Sequence[dict[str, Any]]
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """One bar. `value` None: not measured in this run."""
+
+    work: str
+    what: str
+    bar: str
+    value: float | None
+    met: bool | None
+    stretch: str = ""
+
+    @property
+    def shown(self) -> str:
+        if self.value is None:
+            return "not measured"
+        return f"{self.value:.0f}" if self.value >= 100 else f"{self.value:.3g}"
+
+
+@dataclass(frozen=True)
+class Bar:
+    """Ours against `peer` in one cell.
+
+    Attributes:
+        least: of ours divided by the peer's; where `field` is a latency, the most that may be.
+    """
+
+    workload: str
+    connections: int
+    peer: str
+    least: float
+    field: str = "rate"
+    stretch: float | None = None
+    ours: str = OURS
+
+    def judge(self, cells: Cells) -> Verdict:
+        found = _ratios(cells, self)
+        value = median(found) if found else None
+        is_latency = self.field != "rate"
+        met = None if value is None else (value <= self.least if is_latency else value >= self.least)
+        sign = "≤" if is_latency else "≥"
+        return Verdict(
+            f"{self.workload}, c={self.connections}",
+            f"{'p50' if is_latency else 'requests/s'} beside {self.peer}",
+            f"{sign} {self.least:g}x",
+            value,
+            met,
+            "" if self.stretch is None else f"{sign} {self.stretch:g}x",
+        )
+
+
+def _ratios(cells: Cells, bar: Bar) -> list[float]:
+    here = [c for c in cells if (c["workload"], c["connections"]) == (bar.workload, bar.connections)]
+    mine = {c["round"]: c[bar.field] for c in here if c["peer"] == bar.ours}
+    pairs = [(mine[c["round"]], c[bar.field]) for c in here if c["peer"] == bar.peer and c["round"] in mine]
+    return [a / b for a, b in pairs if b]
+
+
+def _tail(cells: Cells) -> Verdict:
+    mine = [c for c in cells if (c["workload"], c["connections"], c["peer"]) == ("rf", 128, OURS)]
+    value = median(c["p99_us"] / c["p50_us"] for c in mine) if mine else None
+    return Verdict("rf, c=128", "p99 beside p50", "≤ 2x", value, None if value is None else value <= 2)
+
+
+BARS: tuple[Bar, ...] = (
+    Bar("rf", 512, "flask", 300),
+    Bar("rf", 512, "gunicorn", 60),
+    Bar("rf", 512, "bentoml-0.13", 10),
+    Bar("rf", 512, "mosec", 1.6, stretch=2.5),
+    Bar("rf", 128, "mosec", 2, stretch=3),
+    Bar("rf", 128, "mosec-tuned", 1.5),
+    Bar("lr", 128, "flask", 60, stretch=100),
+    Bar("lr", 128, "gunicorn", 14),
+    Bar("lr", 128, "bentoml-0.13", 22),
+    Bar("lr", 128, "mosec", 5),
+    Bar("lr", 128, "mosec-tuned", 3),
+    Bar("lr", 128, "nginx", 0.4),
+    Bar("lr", 512, "flask", 50, stretch=100),
+    Bar("lr", 512, "mosec", 2),
+    Bar("lr", 1, "gunicorn", 0.8, "p50_us", stretch=0.6),
+    Bar("rf", 1, "gunicorn", 1.0, "p50_us", stretch=0.6),
+    Bar("df-json", 64, "bentoml-0.13", 5),
+    Bar("df-json", 64, "fastapi", 3),
+    Bar("df-csv", 64, "bentoml-0.13", 5),
+    Bar("df-csv", 64, "fastapi", 3),
+    Bar("df-lr-json", 64, "bentoml-0.13", 5),
+    Bar("df-lr-json", 64, "fastapi", 3),
+    Bar("df-lr-csv", 64, "bentoml-0.13", 5),
+    Bar("df-lr-csv", 64, "fastapi", 3),
+    Bar("cnn", 64, "bare", 0.85),
+    Bar("cnn", 64, "bare-2", 0.85, ours="ours-2"),
+    Bar("cnn", 64, "litserve-cnn", 1.5),
+    Bar("cnn", 64, "litserve-cnn-tuned", 1.5),
+    Bar("bin", 32, "uvicorn", 0.5),
+    Bar("gpt", 8, "bare", 1.0),
+    Bar("gpt", 8, "bare", 1.0, "p50_us"),
+)
+
+
+def judge(cells: Cells) -> list[Verdict]:
+    """Every bar that this run says something about."""
+    checks: list[Callable[[Cells], Verdict]] = [bar.judge for bar in BARS]
+    checks.append(_tail)
+    return [verdict for verdict in (check(cells) for check in checks) if verdict.value is not None]
+
+
+def judge_footprint(record: dict[str, Any]) -> list[Verdict]:
+    """The bars that `footprint` measures."""
+    found = []
+    for cost in record.get("requests", ()):
+        work = f"lr, c={cost['connections']}"
+        front, beyond = cost["front_us"], cost["worker_beyond_model_us"]
+        found.append(Verdict(work, "front CPU µs/request", "≤ 18", front, front <= 18, "≤ 10"))
+        what = f"worker CPU µs/request beyond the model, batches of {cost['batch']:.0f}"
+        found.append(Verdict(work, what, "≤ 8 from 100 on", beyond, beyond <= 8))
+    memory = record.get("connections")
+    if memory:
+        rss = memory["front_rss_before_load_mib"]
+        more = memory["front_kib_per_connection"] - memory["uvicorn_kib_per_connection"]
+        found.append(Verdict("memory", "front RSS before load, MiB", "≤ 80", rss, rss <= 80))
+        found.append(
+            Verdict("memory", "KiB per idle connection beyond uvicorn's", "≤ 4", round(more, 1), more <= 4)
+        )
+    for model in record.get("workers", ()):
+        for count, ratio in model["beside_one"].items():
+            if count != "1":
+                what = f"PSS of {count} workers beside one's, {model['model']} of {model['model_mib']} MiB"
+                found.append(Verdict("memory", what, "≤ 1.3x", ratio, ratio <= 1.3))
+    return found
+
+
+def as_markdown(verdicts: Sequence[Verdict]) -> str:
+    lines = ["| work | measure | bar | measured | met | stretch |", "|---|---|---:|---:|---|---|"]
+    for v in verdicts:
+        met = "–" if v.met is None else "yes" if v.met else "**no**"
+        lines.append(f"| {v.work} | {v.what} | {v.bar} | {v.shown} | {met} | {v.stretch} |")
+    return "\n".join(lines)
