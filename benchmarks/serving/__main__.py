@@ -12,11 +12,11 @@ from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Any
 
-from . import bars, chart, environments, machine, measure, open_report, report
+from . import environments, machine, measure, report
 from .load import INSTALL_HINT, Generator, require_wrk
 from .peer import Peer
 from .registry import PEERS, peers_for
-from .results import caption_of, write_results
+from .results import write_record, write_tables
 from .server import running
 from .workloads import DEFAULT, NAMES, Workload, workload
 
@@ -151,15 +151,8 @@ def main(argv: list[str] | None = None) -> None:
         for cell in measure.run(plan, canary):
             record["cells"].append(cell)
             print(report.one_line(cell), flush=True)
-    table = report.rows(record["cells"])
-    titles = {name: peer.title for name, (peer, _) in everyone.items()}
-    tables = report.as_markdown(table, titles)
-    open_rows = open_report.rows(record["cells"])
-    if open_rows:
-        tables += f"\n\n{open_report.as_markdown(open_rows, titles)}"
-    print(f"\n{tables}\n\n{bars.as_markdown(bars.judge(record['cells']))}\n")
-    write_results(output, record, chart.draw(table, titles, caption_of(record)), tables)
-    print(f"written: {output} and its .svg and .md neighbours")
+            write_record(output, record)  # a run that is cut short has not been in vain
+    print(f"\n{write_tables(output, record)}\n\nwritten: {output} and its .svg and .md neighbours")
 
 
 if __name__ == "__main__":

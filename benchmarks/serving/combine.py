@@ -13,8 +13,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from . import bars, chart, open_report, report
-from .results import caption_of, write_results
+from .results import write_record, write_tables
 
 
 def combined(records: Sequence[dict[str, Any]]) -> dict[str, Any]:
@@ -48,19 +47,9 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--footprint", type=Path, help="what `footprint` wrote, for its bars")
     options = parser.parse_args(argv)
     record = combined([json.loads(run.read_text()) for run in options.runs])
-    titles = {name: peer["title"] for name, peer in record["peers"].items()}
-    table = report.rows(record["cells"])
-    tables = report.as_markdown(table, titles)
-    open_rows = open_report.rows(record["cells"])
-    if open_rows:
-        tables += f"\n\n{open_report.as_markdown(open_rows, titles)}"
-    write_results(options.output, record, chart.draw(table, titles, caption_of(record)), tables)
-    verdicts = bars.judge(record["cells"])
-    if options.footprint:
-        verdicts += bars.judge_footprint(json.loads(options.footprint.read_text()))
-    text = bars.as_markdown(verdicts)
-    options.output.with_name(f"{options.output.stem}-bars.md").write_text(f"{caption_of(record)}\n\n{text}\n")
-    print(text)
+    footprint = json.loads(options.footprint.read_text()) if options.footprint else None
+    write_record(options.output, record)
+    print(write_tables(options.output, record, footprint))
 
 
 if __name__ == "__main__":

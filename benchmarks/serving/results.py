@@ -1,10 +1,12 @@
-"""Where the figures of a run are written."""
+"""Where the figures of a run are written: a JSON with everything, and a table and a picture of it."""
 
 from __future__ import annotations
 
 import json
 from pathlib import Path
 from typing import Any
+
+from . import bars, chart, open_report, report
 
 
 def caption_of(record: dict[str, Any]) -> str:
@@ -13,9 +15,23 @@ def caption_of(record: dict[str, Any]) -> str:
     return f"{host['cpu']}, {host['cores']} cores, {record['date'][:10]}, median of {record['rounds']} rounds"
 
 
-def write_results(output: Path, record: dict[str, Any], picture: str, tables: str) -> None:
-    """The JSON and its .svg and .md neighbours."""
+def write_record(output: Path, record: dict[str, Any]) -> None:
     output.parent.mkdir(parents=True, exist_ok=True)
     output.write_text(json.dumps(record, indent=1) + "\n")
-    output.with_suffix(".svg").write_text(picture)
-    output.with_suffix(".md").write_text(f"{caption_of(record)}\n\n{tables}\n")
+
+
+def write_tables(output: Path, record: dict[str, Any], footprint: dict[str, Any] | None = None) -> str:
+    """The .svg and .md neighbours of the JSON, and `-bars.md` with what was met. Returns the text of both."""
+    titles = {name: peer["title"] for name, peer in record["peers"].items()}
+    table = report.rows(record["cells"])
+    caption = caption_of(record)
+    tables = report.as_markdown(table, titles)
+    open_rows = open_report.rows(record["cells"])
+    if open_rows:
+        tables += f"\n\n{open_report.as_markdown(open_rows, titles)}"
+    verdicts = bars.judge(record["cells"]) + (bars.judge_footprint(footprint) if footprint else [])
+    judged = bars.as_markdown(verdicts)
+    output.with_suffix(".svg").write_text(chart.draw(table, titles, caption))
+    output.with_suffix(".md").write_text(f"{caption}\n\n{tables}\n")
+    output.with_name(f"{output.stem}-bars.md").write_text(f"{caption}\n\n{judged}\n")
+    return f"{tables}\n\n{judged}"
