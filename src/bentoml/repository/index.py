@@ -262,18 +262,16 @@ def label_conditions(selector: Selector) -> list[ColumnElement[bool]]:
 
 
 def _label_condition(requirement: Requirement) -> ColumnElement[bool]:
-    same = (
-        label_table.c.resource_type == _BENTO,
-        label_table.c.resource_id == bentos.c.id,
-        label_table.c.key == requirement.key,
+    """A list of ids, made once a query: asked row by row, SQLite reads all labels of that key each time."""
+    found = select(label_table.c.resource_id).where(
+        label_table.c.resource_type == _BENTO, label_table.c.key == requirement.key
     )
-    found = select(label_table.c.id).where(*same)
     values = sorted(requirement.values)
     if requirement.operator == "In":
         found = found.where(label_table.c.value.in_(values))
     elif requirement.operator == "NotIn":
         found = found.where(label_table.c.value.not_in(values))
-    return ~found.exists() if requirement.operator == "DoesNotExist" else found.exists()
+    return bentos.c.id.not_in(found) if requirement.operator == "DoesNotExist" else bentos.c.id.in_(found)
 
 
 def _select_by_labels(connection: Connection, query: Select[Any], selector: Selector) -> list[BundleRecord]:
