@@ -17,7 +17,7 @@ INPUTS := pyproject.toml $(CONSTRAINTS)
 JOBS ?= 2
 ARGS ?=
 
-.PHONY: help demo test test-containers test-frameworks soak protos lint format docs docs-serve bench wheel clean
+.PHONY: help demo test test-containers test-engines test-frameworks soak protos lint format docs docs-serve bench wheel clean
 
 help:  ## Show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -36,6 +36,9 @@ test-containers: $(VENV)/.stamp-test  ## Build and run a real image (needs root 
 test-frameworks: $(VENV)/.stamp-test  ## Framework artifacts with the real packages (ARGS="jax spacy")
 	$(BIN)/python scripts/test_frameworks.py $(ARGS)
 	$(BIN)/python scripts/generate_reference.py
+
+test-engines: $(VENV)/.stamp-venv  ## Offline runs on a real local Ray with two nodes, and on Spark (needs Java)
+	PYTHON=$(BIN)/python scripts/test_engines.sh $(ARGS)
 
 soak: $(VENV)/.stamp-test  ## The long tests: chaos, soak, full crash matrices
 	@scripts/ensure_test_tools.sh

@@ -34,6 +34,15 @@ class Offline(bentoml.BentoService):
             os._exit(3)
         return df["a"]
 
+    @bentoml.api(input=DataframeInput(), batch=True)
+    def process(self, df):
+        self.loaded = getattr(self, "loaded", None) or f"{os.getpid()}/{id(self)}"
+        return [self.loaded] * len(df)
+
+    @bentoml.api(input=DataframeInput(), batch=True)
+    def one_result(self, df):
+        return [1]
+
     @bentoml.api(input=JsonInput(), batch=True)
     def objects(self, rows):
         return [{"twice": row["a"] * 2} for row in rows]

@@ -33,7 +33,7 @@ def command(bundle: Path | None = None) -> click.Command:
 
         Any option below but the common ones makes it an offline run over rows: --input-file then
         names tables (csv, tsv, jsonl, parquet, arrow), folders of files, globs, URLs or - for
-        standard input, and --format what they hold.
+        standard input, and --format what they hold. See the page "Offline runs" of the documentation.
         """
         from bentoml.bundle.load import load_from_dir
         from bentoml.inference.cli_run import run_cli

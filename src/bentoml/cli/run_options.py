@@ -20,6 +20,10 @@ offline_options = add_options(
     click.option(
         "--workers", type=_AT_LEAST_1, metavar="N", help="Processes with the service loaded in each."
     ),
+    click.option("--engine", metavar="NAME", help="Where it runs: local (default), ray or spark."),
+    click.option("--ray-address", metavar="ADDRESS", help="Run on this Ray cluster, such as auto."),
+    click.option("--ray-gpus", type=float, metavar="N", help="GPUs that each copy reserves on Ray."),
+    click.option("--spark-master", metavar="URL", help="Run on this Spark, such as spark://host:7077."),
     click.option("--batch-size", type=_AT_LEAST_1, metavar="N", help="Rows of one call; adapts by default."),
     click.option("--job", metavar="DIR", help="Keep the state here; the same command goes on after a crash."),
     click.option("--max-errors", type=click.IntRange(min=0), metavar="N", help="Stop when more rows failed."),

@@ -52,7 +52,20 @@ def _run(bundle: Path, api_name: str, flags: Mapping[str, Any], known: argparse.
         max_errors=flags["max_errors"],
         batch_size=flags["batch_size"] or known.max_batch_size,
         bad_rows=flags["bad_rows"],
+        **_engine(flags),
     )
+
+
+def _engine(flags: Mapping[str, Any]) -> dict[str, Any]:
+    ray, spark = flags["ray_address"], flags["spark_master"]
+    implied = {"ray": ray or flags["ray_gpus"], "spark": spark}
+    named = {name for name, value in implied.items() if value} | ({flags["engine"]} - {None})
+    if len(named) > 1:
+        raise InvalidArgument(
+            f"An offline run has one engine, and the options name {' and '.join(sorted(named))}"
+        )
+    engine = named.pop() if named else "local"
+    return {"engine": engine, "address": ray or spark, "gpus": flags["ray_gpus"] or 0}
 
 
 def _source(query: tuple[str, str] | None, files: list[str] | None) -> Any:

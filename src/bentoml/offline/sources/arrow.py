@@ -48,7 +48,7 @@ class ArrowSource:
             columns = self._wanted.select(schema.names)
             for number, whole in enumerate(batches, first):
                 batch = whole.select(columns) if columns else whole
-                size = max(1, min(CHUNK_ROWS, self._chunk_bytes * batch.num_rows // max(1, batch.nbytes)))
+                size = self._chunk_rows(batch)
                 for part, begin in enumerate(range(0, batch.num_rows, size)):
                     if number == first and part < skipped:
                         continue
@@ -57,6 +57,31 @@ class ArrowSource:
                     position = {"batch": number, "chunk": part, "row": row}
                     yield Chunk(position, row, piece, share=share)
                     row += piece.num_rows
+
+    def starts(self, start: Position | None = None) -> list[Position]:
+        """Positions from which other readers can begin: record batches of a file, enough rows together."""
+        first = start["batch"] if start else 0
+        row = start["row"] if start else 0
+        found: list[Position] = [start or {"batch": first, "chunk": 0, "row": row}]
+        if not self._is_file():
+            return found
+        skipped = start["chunk"] if start else 0
+        rows = 0
+        with self._batches(first) as (schema, batches, _):
+            columns = self._wanted.select(schema.names)
+            for number, whole in enumerate(batches, first):
+                batch = whole.select(columns) if columns else whole
+                if rows >= CHUNK_ROWS and batch.num_rows:
+                    found.append({"batch": number, "chunk": 0, "row": row})
+                    rows = 0
+                ahead = batch.num_rows - (skipped * self._chunk_rows(batch) if number == first else 0)
+                rows += ahead
+                row += ahead
+        return found
+
+    def _chunk_rows(self, batch: Any) -> int:
+        fitting = self._chunk_bytes * batch.num_rows // max(1, batch.nbytes)
+        return int(max(1, min(CHUNK_ROWS, fitting)))
 
     @contextmanager
     def _batches(self, first: int) -> Iterator[tuple[Any, Iterator[Any], int | None]]:

@@ -14,7 +14,7 @@ from bentoml.offline.values import Chunk, Mode, Position
 
 from .base import Wanted
 
-_FILES = 4096
+_FILES = 256
 
 
 def open_files(locations: Sequence[str], wanted: Wanted) -> FilesSource:
@@ -43,3 +43,8 @@ class FilesSource:
             paths = pa.array(self.locations[first : first + self._chunk_files], pa.string())
             batch = pa.RecordBatch.from_arrays([paths], names=["path"])
             yield Chunk({"file": first}, first, batch, share=(first + len(paths)) / count)
+
+    def starts(self, start: Position | None = None) -> list[Position]:
+        """Positions from which other readers can begin."""
+        first = start["file"] if start else 0
+        return [{"file": number} for number in range(first, len(self.locations), self._chunk_files)]

@@ -67,6 +67,20 @@ class ParquetSource:
                         yield Chunk({"group": group, "chunk": number}, row, batch, share=share)
                     row += batch.num_rows
 
+    def starts(self, start: Position | None = None) -> list[Position]:
+        """Positions from which other readers can begin: row groups, or several small ones together."""
+        first = start["group"] if start else 0
+        with self._open() as file:
+            sizes = [file.metadata.row_group(g).num_rows for g in range(file.metadata.num_row_groups)]
+        found: list[Position] = [start or {"group": first, "chunk": 0}]
+        rows = 0
+        for group in range(first, len(sizes)):
+            if rows >= CHUNK_ROWS and sizes[group]:
+                found.append({"group": group, "chunk": 0})
+                rows = 0
+            rows += sizes[group]
+        return found
+
 
 def _chunk_rows(file: Any, columns: list[str] | None, chunk_bytes: int) -> int:
     """Rows that are about `chunk_bytes` in memory, from the sizes in the file's own metadata."""
