@@ -124,9 +124,9 @@ def test_a_stopped_job_goes_on(engine: str, kind: str, bundle: Path, tmp_path: P
 def test_files_are_read_where_they_are_needed(engine: str, bundle: Path, tmp_path: Path) -> None:
     (tmp_path / "in").mkdir()
     for number in range(600):
-        (tmp_path / "in" / f"{number:03d}.bin").write_bytes(b"x" * number)
+        (tmp_path / "in" / f"{number:03d}.bin").write_bytes(b"x" * (number + 1))
     done = offline.run(str(bundle), "size", tmp_path / "in", engine=engine, progress=False)
-    assert done.table["prediction"].to_pylist() == list(range(600))
+    assert done.table["prediction"].to_pylist() == list(range(1, 601))
 
 
 def test_errors_of_the_service_are_said(engine: str, bundle: Path) -> None:
