@@ -52,6 +52,11 @@ serve_options: Decorator[Any] = add_options(
         help="Port to listen on; 0 takes a free one.  [default: 5000]",
     ),
     click.option(
+        "--fd",
+        type=click.IntRange(min=0),
+        help="Listen on this open socket, which a supervisor hands over, instead of host and port.",
+    ),
+    click.option(
         "-w",
         "--workers",
         type=_POSITIVE,
@@ -103,6 +108,7 @@ def start_server(path: Path, options: dict[str, Any], *, reload: bool = False) -
     settings = load_settings(
         host=options["host"],
         port=options["port"],
+        fd=options["fd"],
         workers=options["workers"],
         devices=options["devices"],
         timeout_s=options["timeout"],

@@ -22,6 +22,7 @@ from bentoml.workers.slab import Slab
 from .app import build_app
 from .front import Front, bind
 from .generation import Generation
+from .handover import inherited, notify_ready
 from .hold import held
 from .hub import Hub
 from .reload import BundleWatcher
@@ -46,7 +47,9 @@ def serve(path: Path, settings: Settings, *, reload: bool = False, ends_process:
     descriptor = check_bundle(path)
     if not descriptor.apis:
         raise BentoMLException(f"{descriptor.tag} has no API to serve; decorate a method with @bentoml.api")
-    sock = bind(settings.server.host, settings.server.port, settings.server.backlog)
+    server = settings.server
+    given = server.fd is not None
+    sock = inherited(server.fd) if server.fd is not None else bind(server.host, server.port, server.backlog)
     keep = contextlib.nullcontext(path) if reload else held(path)
     with tempfile.TemporaryDirectory(prefix="bentoml-") as directory, keep as kept:
         main = _serve(
@@ -57,6 +60,7 @@ def serve(path: Path, settings: Settings, *, reload: bool = False, ends_process:
             Path(directory),
             reload=reload,
             ends_process=ends_process,
+            waits=given,
         )
         error = _run(main)
     if error is not None:
@@ -91,8 +95,13 @@ async def _serve(
     *,
     reload: bool,
     ends_process: bool,
+    waits: bool,
 ) -> str | None:
-    """Run until the end; returns the reason if the service could not be served."""
+    """Run until the end; returns the reason if the service could not be served.
+
+    Args:
+        waits: accept no connection before the models are loaded; somebody else answers until then.
+    """
     hub = Hub(
         settings.server,
         max_connections=_connection_limit(settings),
@@ -129,15 +138,28 @@ async def _serve(
     tasks = [watcher]
     if reload:
         tasks.append(asyncio.create_task(BundleWatcher(state, front, make_generation).run()))
-    await front.serve_on([sock])
+    with front.capture_signals():
+        if waits:
+            await _until_ready(watcher, front, generation)
+        if not waits or not front.should_exit:
+            await front.serve_on([sock])
     for task in tasks:
         task.cancel()
     return f"{descriptor.tag} could not be loaded: {failure[0]}" if failure else None
 
 
+async def _until_ready(ready: asyncio.Task[None], front: Front, generation: Generation) -> None:
+    """Wait for the models; told to stop meanwhile, or unable to load them, end the workers."""
+    while not ready.done() and not front.should_exit:
+        await asyncio.wait([ready], timeout=0.05)
+    if front.should_exit:
+        await generation.stop("the server is stopping", 0.2)
+
+
 async def _when_ready(generation: Generation, hub: Hub, sock: socket.socket, settings: Settings) -> None:
     await generation.wait_ready()
     hub.set_routes(generation.routes())  # the workers know the methods of custom adapters
+    notify_ready()
     host, port = sock.getsockname()[:2]
     shown = "localhost" if host in ("0.0.0.0", "::") else host
     logger.info(

@@ -11,6 +11,7 @@ class ServerSettings(Group):
 
     host: str = option("0.0.0.0", "bento_server.host", "Address to listen on.", "BENTOML_HOST")
     port: int = option(5000, "bento_server.port", "Port; 0 takes a free one.", "BENTOML_PORT", ge=0, le=65535)
+    fd: int | None = option(None, "", "Listening socket that a supervisor opened.", "BENTOML_FD", ge=0)
     prefix: Prefix = option(
         "", "bento_server.prefix", "URL path that a reverse proxy puts in front.", "BENTOML_PREFIX"
     )

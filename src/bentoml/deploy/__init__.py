@@ -1,0 +1,1 @@
+"""Operators: they make a deployment real somewhere, look at it, and end it."""

@@ -1,0 +1,276 @@
+"""The operator `local`: services are processes of the machine that runs the management server."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import signal
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from pydantic import Field
+
+from bentoml.deploy import probe
+from bentoml.deploy.base import (
+    CRASH_LOOP,
+    CREATE,
+    ERROR,
+    NOTHING,
+    PENDING,
+    RUNNING,
+    UPDATE,
+    Counters,
+    Data,
+    Observed,
+    Plan,
+    Wanted,
+)
+from bentoml.deploy.config import OperatorConfig, check_config, differences
+from bentoml.deploy.registry import Host
+from bentoml.exceptions import BentoMLException, InvalidArgument
+
+from . import start
+from .directory import DeploymentDirectory
+from .log_file import tail
+from .ports import free_port, is_free
+
+_STATES = {"RUNNING": RUNNING, "CRASH_LOOP": CRASH_LOOP, "FAILED": ERROR}
+_POLL_S = 0.05
+_EXTRA_S = 25.0
+
+
+class LocalConfig(OperatorConfig):
+    """Options of the operator `local`."""
+
+    grace_s: float = Field(30.0, ge=0, le=3600)
+    isolated: bool = False
+    log_bytes: int = Field(10 << 20, ge=4096)
+    log_files: int = Field(5, ge=0, le=100)
+    restart_pause_s: float = Field(1.0, gt=0, le=3600)
+    longest_pause_s: float = Field(60.0, gt=0, le=86400)
+    steady_s: float = Field(60.0, gt=0, le=86400)
+
+
+class LocalOperator:
+    """Deployments below one directory of this machine."""
+
+    def __init__(self, host: Host) -> None:
+        self._host = host
+
+    def plan(self, wanted: Wanted, data: Data) -> Plan:
+        self._check(wanted)
+        before = self._directory(wanted).plan()
+        if not before:
+            return Plan(CREATE, (f"start {wanted.tag}",))
+        changes = differences(before["wanted"], _wanted(wanted))
+        return Plan(UPDATE if changes else NOTHING, changes)
+
+    def apply(self, wanted: Wanted, data: Data, *, restart: bool = False) -> Data:
+        config = self._check(wanted)
+        directory = self._directory(wanted)
+        with directory.changing():
+            before = directory.plan()
+            same = before.get("wanted") == _wanted(wanted) and not restart
+            if same and directory.keeper_pid() is not None:
+                return _data(before)
+            plan = before if same else self._next_plan(wanted, config, directory, before)
+            moved = bool(before) and (before["host"], before["port"]) != (plan["host"], plan["port"])
+            if moved:
+                self._end_keeper(directory)  # another address: nothing can be handed over
+            if moved or not before:
+                self._require_port(plan)
+            directory.write_plan(plan)
+            start.ensure_keeper(directory)
+            self._remove_old_bundles(directory, plan)
+        return _data(plan)
+
+    def describe(self, wanted: Wanted, data: Data) -> Observed:
+        directory = self._directory(wanted)
+        plan, status = directory.plan(), directory.status()
+        if not plan:
+            return Observed(ERROR, "Nothing of it is on this machine.", drift=("it is not there",))
+        info = self._info(plan, status)
+        if directory.keeper_pid() is None:
+            if status.get("state") == "FAILED":
+                return Observed(ERROR, status.get("error", ""), info, ("it does not run",))
+            return Observed(PENDING, "Nobody keeps it running at the moment.", info, ("it does not run",))
+        drift = _drift(wanted, plan, status)
+        state = _STATES.get(str(status.get("state")), PENDING)
+        error = status.get("error", "")
+        if state == RUNNING:
+            reason = probe.not_ready(_reachable(plan["host"]), plan["port"])
+            if reason:
+                state, error = PENDING, f"It runs but is not ready: {reason}"
+        return Observed(state, error, info, drift)
+
+    def resume(self, wanted: Wanted, data: Data) -> Data:
+        directory = self._directory(wanted)
+        plan = directory.plan()
+        if not plan:
+            return self.apply(wanted, data)
+        if directory.keeper_pid() is None:
+            with directory.changing():
+                start.ensure_keeper(directory)
+        return _data(plan)
+
+    def logs(self, wanted: Wanted, data: Data, lines: int) -> Sequence[str]:
+        return tail(self._directory(wanted).log, lines)
+
+    def metrics(self, wanted: Wanted, data: Data) -> Counters | None:
+        plan = self._directory(wanted).plan()
+        return probe.counters(_reachable(plan["host"]), plan["port"]) if plan else None
+
+    def delete(self, wanted: Wanted, data: Data) -> None:
+        directory = self._directory(wanted)
+        if not directory.path.exists():
+            return
+        with directory.changing():
+            self._end_keeper(directory)
+            shutil.rmtree(directory.path, ignore_errors=True)
+        with contextlib.suppress(OSError):
+            directory.path.parent.rmdir()
+
+    def suspend(self, wanted: Wanted, data: Data) -> None:
+        directory = self._directory(wanted)
+        if directory.path.exists():
+            with directory.changing():
+                self._end_keeper(directory)
+
+    def _check(self, wanted: Wanted) -> LocalConfig:
+        config: LocalConfig = check_config(LocalConfig, "local", wanted.config)
+        return config
+
+    def _directory(self, wanted: Wanted) -> DeploymentDirectory:
+        path = self._host.directory / wanted.namespace / wanted.name
+        if path.resolve().parent.parent != self._host.directory.resolve():
+            raise InvalidArgument(f"'{wanted.namespace}/{wanted.name}' is no deployment's name.")
+        return DeploymentDirectory(path)
+
+    def _next_plan(
+        self, wanted: Wanted, config: LocalConfig, directory: DeploymentDirectory, before: dict[str, Any]
+    ) -> dict[str, Any]:
+        revision = int(before.get("revision", 0)) + 1
+        kept = before.get("port") if before.get("host") == config.host else None
+        port = config.port or kept or free_port(config.host, self._host.ports, self._ports_of_all())
+        variables = {
+            "BENTOML_LOG_DIRECTORY": str(directory.logs),
+            "PYTHONUNBUFFERED": "1",
+            **config.environment,
+        }
+        return {
+            "revision": revision,
+            "tag": wanted.tag,
+            "wanted": _wanted(wanted),
+            "bundle": str(_copy_bundle(wanted, directory)),
+            "host": config.host,
+            "port": port,
+            "arguments": [*config.serve_arguments(), *(["--env=isolated"] if config.isolated else [])],
+            "environment": variables,
+            "grace_s": config.grace_s,
+            "log_bytes": config.log_bytes,
+            "log_files": config.log_files,
+            "first_pause_s": config.restart_pause_s,
+            "longest_pause_s": config.longest_pause_s,
+            "steady_s": config.steady_s,
+        }
+
+    def _ports_of_all(self) -> set[int]:
+        plans = (DeploymentDirectory(path.parent).plan() for path in self._host.directory.glob("*/*/plan.json"))
+        return {int(plan["port"]) for plan in plans if "port" in plan}
+
+    def _require_port(self, plan: dict[str, Any]) -> None:
+        if not is_free(plan["host"], plan["port"]):
+            raise InvalidArgument(
+                f"{plan['host']}:{plan['port']} cannot be used: another program listens there, or the address "
+                "is none of this machine. Name another port, or none to get a free one."
+            )
+
+    def _end_keeper(self, directory: DeploymentDirectory) -> None:
+        pid = directory.keeper_pid()
+        end = time.monotonic() + float(directory.plan().get("grace_s", 30.0)) + _EXTRA_S
+        if pid:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGTERM)
+        while directory.keeper_pid() is not None:
+            if time.monotonic() > end:
+                raise BentoMLException(f"The keeper (process {pid}) of {directory.path.name} does not end.")
+            time.sleep(_POLL_S)
+
+    def _remove_old_bundles(self, directory: DeploymentDirectory, plan: dict[str, Any]) -> None:
+        serving = (directory.status().get("serving") or {}).get("tag")
+        kept = {plan["tag"], serving}
+        for path in directory.bundles.iterdir():
+            if path.name.replace("@", ":", 1) not in kept:
+                shutil.rmtree(path, ignore_errors=True)
+
+    def _info(self, plan: dict[str, Any], status: dict[str, Any]) -> dict[str, Any]:
+        serving = status.get("serving") or {}
+        info: dict[str, Any] = {
+            "endpoints": [endpoint(plan)],
+            "revision": plan["revision"],
+            "serving": serving.get("tag"),
+            "serving_revision": serving.get("revision"),
+            "process": serving.get("pid"),
+            "restarts": status.get("restarts", 0),
+            "last_exit": status.get("last_exit"),
+            "running_since": _moment(serving.get("since")),
+        }
+        return {key: value for key, value in info.items() if value is not None}
+
+
+def endpoint(plan: dict[str, Any]) -> str:
+    host = _reachable(plan["host"])
+    return f"http://{f'[{host}]' if ':' in host else host}:{plan['port']}"
+
+
+def _reachable(host: str) -> str:
+    return {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)
+
+
+def _wanted(wanted: Wanted) -> dict[str, Any]:
+    return {"bento": wanted.tag, **{str(key): value for key, value in wanted.config.items()}}
+
+
+def _data(plan: dict[str, Any]) -> Data:
+    return {"port": plan["port"], "revision": plan["revision"]}
+
+
+def _drift(wanted: Wanted, plan: dict[str, Any], status: dict[str, Any]) -> tuple[str, ...]:
+    found = [f"{change} is not applied" for change in differences(plan["wanted"], _wanted(wanted))]
+    serving = status.get("serving")
+    if not serving:
+        found.append("nothing serves")
+    elif serving["revision"] != plan["revision"]:
+        found.append(f"revision {serving['revision']} ({serving['tag']}) serves, {plan['revision']} is wanted")
+    if not Path(plan["bundle"]).is_dir():
+        found.append("the files of its bundle are gone from this machine")
+    return tuple(found)
+
+
+def _copy_bundle(wanted: Wanted, directory: DeploymentDirectory) -> Path:
+    """The bundle's files for this deployment alone, so that it outlives their deletion in the registry."""
+    target = directory.bundles / wanted.tag.replace(":", "@", 1)
+    if target.is_dir():
+        return target
+    partial = directory.bundles / f".partial-{os.getpid()}-{time.monotonic_ns()}"
+    try:
+        with wanted.files() as source:
+            shutil.copytree(source, partial, copy_function=_link, symlinks=True)
+        os.replace(partial, target)
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+    return target
+
+
+def _link(source: str, target: str) -> None:
+    try:
+        os.link(source, target)
+    except OSError:
+        shutil.copy2(source, target)
+
+
+def _moment(seconds: float | None) -> str | None:
+    return None if seconds is None else time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(seconds))
