@@ -17,7 +17,7 @@ import click
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A command's module (with a function `command(bundle)`) and its line in the group's help."""
+    """A command's module, with its function if that is not `command(bundle)`, and its line in the help."""
 
     module: str
     short_help: str
@@ -43,7 +43,8 @@ class LazyGroup(click.Group):
         entry = self._entries.get(cmd_name)
         if entry is None:
             return None
-        command: click.Command = importlib.import_module(entry.module).command(self._bundle)
+        module, _, function = entry.module.partition(":")
+        command: click.Command = getattr(importlib.import_module(module), function or "command")(self._bundle)
         return command
 
     def resolve_command(

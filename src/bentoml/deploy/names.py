@@ -23,7 +23,7 @@ def validate_namespace(namespace: str) -> str:
 def _checked(what: str, text: str, least: int) -> str:
     if not least <= len(text) <= MAX_CHARS or not _NAME.match(text) or ".." in text:
         raise InvalidArgument(
-            f"{text[:MAX_CHARS]!r} is no {what}: it must have {least} to {MAX_CHARS} letters, digits, '-', '_' "
-            "or '.', begin and end with a letter or digit, and contain no '..'."
+            f"{text[:MAX_CHARS]!r} is no {what}: it must have {least} to {MAX_CHARS} letters, digits, "
+            "'-', '_' or '.', begin and end with a letter or digit, and contain no '..'."
         )
     return text

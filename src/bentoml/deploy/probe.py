@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import http.client
-from collections import Counter
 
 from prometheus_client.parser import text_string_to_metric_families
 
@@ -39,19 +38,19 @@ def counters(host: str, port: int, prefix: str = "") -> Counters | None:
 
 def parse(text: str) -> Counters:
     """Counters of all APIs together; the server's own pages do not count."""
-    found: Counter[str] = Counter()
+    found = dict.fromkeys(("requests", "errors", "seconds", "in_progress", "queued", "workers"), 0.0)
     for family in text_string_to_metric_families(text):
         for sample in family.samples:
             for ending, name in _TOTALS.items():
                 if sample.name.endswith(ending):
-                    found[name] += sample.value  # type: ignore[assignment]
+                    found[name] += sample.value
             if sample.name.endswith(_COUNT):
-                found["requests"] += sample.value  # type: ignore[assignment]
+                found["requests"] += sample.value
                 if sample.labels.get("http_response_code", "").startswith("5"):
-                    found["errors"] += sample.value  # type: ignore[assignment]
+                    found["errors"] += sample.value
             elif sample.name.endswith("_workers") and sample.labels.get("state") == "ready":
-                found["workers"] += sample.value  # type: ignore[assignment]
-    return Counters(**{name: float(value) for name, value in found.items()})
+                found["workers"] += sample.value
+    return Counters(**found)
 
 
 def _get(host: str, port: int, path: str) -> tuple[int, str]:

@@ -30,9 +30,7 @@ class Host:
 OPERATORS: Registry[Callable[[Host], Operator]] = Registry(
     "operators",
     {
-        "docker": Entry("bentoml.deploy.container.operator:docker"),
         "local": Entry("bentoml.deploy.local.operator:LocalOperator"),
-        "podman": Entry("bentoml.deploy.container.operator:podman"),
     },
 )
 

@@ -12,7 +12,7 @@ from .options import option
 from .paths import home
 from .server_groups import LimitSettings, ServerSettings
 from .trust import TrustSettings
-from .values import Group, Level, LocalPath, Words
+from .values import Group, Level, LocalPath, Ports, Words
 
 DEFAULT_IMAGE_EXTENSIONS = (".jpg", ".png", ".jpeg", ".tiff", ".webp", ".bmp")
 
@@ -182,6 +182,18 @@ class YataiSettings(Group):
         None, "yatai.database.url", "Database; null means `<home>/storage.db`.", "BENTOML_DB_URL"
     )
     namespace: str = option("dev", "yatai.namespace", "Default namespace of deployments.")
+    deployment_ports: Ports = option(
+        (5100, 5999),
+        "yatai.deployment_ports",
+        "First and last port for deployed services that name none, such as 5100-5999.",
+        "BENTOML_YATAI_DEPLOYMENT_PORTS",
+    )
+    deployments_end_with_server: bool = option(
+        False,
+        "yatai.deployments_end_with_server",
+        "Drain and end the services on this machine when the server stops, and start them again with it.",
+        "BENTOML_YATAI_DEPLOYMENTS_END_WITH_SERVER",
+    )
     log_path: str | None = option(None, "yatai.logging.path", "Log file of the web server.")
     host: str = option(
         "127.0.0.1",

@@ -31,6 +31,16 @@ def _words(value: Any) -> Any:
     return tuple(w.strip() for w in value.split(",") if w.strip()) if isinstance(value, str) else value
 
 
+def _ports(value: Any) -> Any:
+    return tuple(value.split("-")) if isinstance(value, str) and "-" in value else value
+
+
+def _ascending(ports: tuple[int, int]) -> tuple[int, int]:
+    if not 1 <= ports[0] <= ports[1] <= 65535:
+        raise ValueError("a range of ports is written FIRST-LAST, such as 5100-5999")
+    return ports
+
+
 def _path(value: Any) -> Any:
     return expand(value) if isinstance(value, str) else value
 
@@ -56,6 +66,7 @@ WorkerCount = Annotated[int, BeforeValidator(_worker_count), Field(gt=0)]
 Prefix = Annotated[str, AfterValidator(_prefix)]
 Level = Annotated[Literal["CRITICAL", "ERROR", "WARNING", "INFO", "DEBUG", "NOTSET"], BeforeValidator(_upper)]
 Words = Annotated[tuple[str, ...], BeforeValidator(_words)]
+Ports = Annotated[tuple[int, int], BeforeValidator(_ports), AfterValidator(_ascending)]
 LocalPath = Annotated[Path, BeforeValidator(_path)]
 
 

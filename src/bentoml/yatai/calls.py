@@ -11,6 +11,7 @@ from bentoml.settings import Settings
 from .access import LOCAL
 from .api.admin_calls import AdminCalls
 from .api.bundle_calls import BundleCalls
+from .api.deployment_calls import DeploymentCalls
 from .api.handlers import handler_of
 from .registry import open_registry
 
@@ -28,9 +29,10 @@ class LocalCalls:
 
     def __init__(self, settings: Settings) -> None:
         registry = open_registry(settings)
-        self._groups = (BundleCalls(registry), AdminCalls(registry))
+        self._groups = (BundleCalls(registry), AdminCalls(registry), DeploymentCalls(registry))
 
     def call(self, name: str, /, **fields: Any) -> dict[str, Any]:
+        fields.pop("timeout_s", None)  # nothing is sent anywhere
         method = convert.method(name)
         request = convert.read(method.request, convert.write(method.request, fields))
         handler = handler_of(self._groups, name)

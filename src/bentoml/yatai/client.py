@@ -2,19 +2,39 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING
 
 from bentoml.exceptions import MissingDependencyException
 from bentoml.settings import Settings, load_settings
 
 from .repository_client import RepositoryClient
 
+if TYPE_CHECKING:
+    from .deployment_client import DeploymentClient
 
-@dataclass(frozen=True, slots=True)
+
 class YataiClient:
-    """Access to one repository of saved bundles: the local one, or that of a server."""
+    """Access to one repository of saved bundles and its deployments: the local one, or a server's.
 
-    repository: RepositoryClient
+    Args:
+        remote_url: address of the server; None is this machine.
+    """
+
+    def __init__(self, repository: RepositoryClient, remote_url: str | None = None) -> None:
+        self.repository = repository
+        self._remote_url = remote_url
+
+    @cached_property
+    def deployment(self) -> DeploymentClient:
+        """What runs. Raises `MissingDependencyException` without the extra `yatai`."""
+        try:
+            from .calls import LocalCalls, open_calls  # noqa: PLC0415 - needs the extra
+            from .deployment_client import DeploymentClient  # noqa: PLC0415
+        except ModuleNotFoundError as err:
+            raise _missing(err) from err
+        settings, url = load_settings(), self._remote_url
+        return DeploymentClient(lambda: open_calls(url, settings) if url else LocalCalls(settings))
 
 
 def get_yatai_client(yatai_url: str | None = None) -> YataiClient:
@@ -29,7 +49,7 @@ def get_yatai_client(yatai_url: str | None = None) -> YataiClient:
     """
     settings = load_settings()
     remote = yatai_url or settings.yatai.remote_url
-    return YataiClient(_remote(remote, settings) if remote else local_client(settings))
+    return YataiClient(_remote(remote, settings) if remote else local_client(settings), remote)
 
 
 def local_client(settings: Settings | None = None) -> RepositoryClient:
@@ -43,10 +63,14 @@ def _remote(url: str, settings: Settings) -> RepositoryClient:
     try:
         from bentoml.rpc.channel import RpcClient  # noqa: PLC0415 - needs the extra
     except ModuleNotFoundError as err:
-        raise MissingDependencyException(
-            f"A Yatai server is reached with the package '{err.name}', which is not installed. "
-            "Install it with: pip install 'bentoml[yatai]'"
-        ) from err
+        raise _missing(err) from err
     from .remote.repository import RemoteRepository  # noqa: PLC0415 - needs the extra
 
     return RepositoryClient(RemoteRepository(RpcClient(url, settings.yatai)))
+
+
+def _missing(err: ModuleNotFoundError) -> MissingDependencyException:
+    return MissingDependencyException(
+        f"A Yatai server is reached with the package '{err.name}', which is not installed. "
+        "Install it with: pip install 'bentoml[yatai]'"
+    )

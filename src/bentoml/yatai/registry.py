@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 
+from bentoml.deploy.registry import Host
 from bentoml.exceptions import BentoMLConfigException
 from bentoml.repository.database import Database, open_database
 from bentoml.repository.index import Index
@@ -19,6 +20,7 @@ from .services.aliases import Aliases
 from .services.bundles import Bundles
 from .services.deployments import Deployments
 from .services.events import Events
+from .services.operations import Operations
 from .services.tokens import Tokens
 from .services.uploads import Uploads
 
@@ -34,6 +36,7 @@ class Registry:
     aliases: Aliases
     uploads: Uploads
     deployments: Deployments
+    operations: Operations
     events: Events
     tokens: Tokens
 
@@ -50,12 +53,15 @@ def open_registry(settings: Settings) -> Registry:
     scratch = home() / SCRATCH
     database, store = _open_store(yatai, kind, address, scratch)
     bundles = Bundles(database, store, timedelta(days=yatai.restore_days))
+    deployments = Deployments(database)
+    host = Host(home() / "deployments", yatai.deployment_ports)
     return Registry(
         database=database,
         bundles=bundles,
         aliases=Aliases(database),
         uploads=Uploads(database, bundles, scratch / "uploads"),
-        deployments=Deployments(database),
+        deployments=deployments,
+        operations=Operations(deployments, bundles, host, yatai.namespace),
         events=Events(database),
         tokens=Tokens(database),
     )

@@ -17,6 +17,7 @@ from .access import ADMIN, LOCAL
 from .banner import banner
 from .housekeeping import Housekeeping
 from .registry import Registry, open_registry
+from .watch import Watch
 
 logger = logging.getLogger("bentoml.yatai")
 
@@ -50,8 +51,10 @@ def serve_yatai(settings: Settings, announce: Callable[[str], None] = print) -> 
     server = YataiServer(registry, settings, auth_required=required)
     stop = threading.Event()
     housekeeping = Housekeeping(registry)
+    watch = Watch(registry, server.history)
     server.start()
     housekeeping.start()
+    watch.start()
     try:
         announce(
             banner(settings.yatai, server.grpc_port, server.ui_port, server.prefix, debug=settings.debug)
@@ -63,6 +66,9 @@ def serve_yatai(settings: Settings, announce: Callable[[str], None] = print) -> 
         logger.info("Stopping: running calls have %g seconds to end.", GRACE_S)
         server.stop(GRACE_S)
         housekeeping.stop()
+        watch.stop()
+        if settings.yatai.deployments_end_with_server:
+            registry.operations.suspend_all()
 
 
 def needs_tokens(yatai: YataiSettings) -> bool:

@@ -17,6 +17,7 @@ from .api.server import RpcServer
 from .api.stalls import StallWatch
 from .api.transfer_calls import TransferCalls
 from .db.bundles import BundleQuery
+from .history import History
 from .registry import Registry
 from .web.app import build_web_app
 from .web.serve import bind, make_server
@@ -40,11 +41,12 @@ class YataiServer:
         groups = [
             BundleCalls(registry),
             TransferCalls(registry),
-            DeploymentCalls(registry, yatai.namespace),
+            DeploymentCalls(registry),
             ImageCalls(registry),
             AdminCalls(registry),
         ]
-        state = WebState(registry, authenticator, metrics, settings)
+        self.history = History()
+        state = WebState(registry, authenticator, metrics, settings, self.history)
         self.prefix = state.prefix
         self._socket: socket.socket | None = bind(yatai.host, yatai.ui_port) if yatai.ui_enabled else None
         self._rpc = RpcServer(list(groups), shared, yatai)

@@ -40,6 +40,7 @@ from .ports import free_port, is_free
 _STATES = {"RUNNING": RUNNING, "CRASH_LOOP": CRASH_LOOP, "FAILED": ERROR}
 _POLL_S = 0.05
 _EXTRA_S = 25.0
+_AGAIN_S = 0.3
 
 
 class LocalConfig(OperatorConfig):
@@ -101,7 +102,7 @@ class LocalOperator:
         state = _STATES.get(str(status.get("state")), PENDING)
         error = status.get("error", "")
         if state == RUNNING:
-            reason = probe.not_ready(_reachable(plan["host"]), plan["port"])
+            reason = self._not_ready(plan)
             if reason:
                 state, error = PENDING, f"It runs but is not ready: {reason}"
         return Observed(state, error, info, drift)
@@ -178,14 +179,16 @@ class LocalOperator:
         }
 
     def _ports_of_all(self) -> set[int]:
-        plans = (DeploymentDirectory(path.parent).plan() for path in self._host.directory.glob("*/*/plan.json"))
+        plans = (
+            DeploymentDirectory(path.parent).plan() for path in self._host.directory.glob("*/*/plan.json")
+        )
         return {int(plan["port"]) for plan in plans if "port" in plan}
 
     def _require_port(self, plan: dict[str, Any]) -> None:
         if not is_free(plan["host"], plan["port"]):
             raise InvalidArgument(
-                f"{plan['host']}:{plan['port']} cannot be used: another program listens there, or the address "
-                "is none of this machine. Name another port, or none to get a free one."
+                f"{plan['host']}:{plan['port']} cannot be used: another program listens there, or the "
+                "address is none of this machine. Name another port, or none to get a free one."
             )
 
     def _end_keeper(self, directory: DeploymentDirectory) -> None:
@@ -205,6 +208,14 @@ class LocalOperator:
         for path in directory.bundles.iterdir():
             if path.name.replace("@", ":", 1) not in kept:
                 shutil.rmtree(path, ignore_errors=True)
+
+    def _not_ready(self, plan: dict[str, Any]) -> str:
+        """Asked twice, because a predecessor that is about to end may have answered."""
+        host = _reachable(plan["host"])
+        if not probe.not_ready(host, plan["port"]):
+            return ""
+        time.sleep(_AGAIN_S)
+        return probe.not_ready(host, plan["port"])
 
     def _info(self, plan: dict[str, Any], status: dict[str, Any]) -> dict[str, Any]:
         serving = status.get("serving") or {}
@@ -244,7 +255,9 @@ def _drift(wanted: Wanted, plan: dict[str, Any], status: dict[str, Any]) -> tupl
     if not serving:
         found.append("nothing serves")
     elif serving["revision"] != plan["revision"]:
-        found.append(f"revision {serving['revision']} ({serving['tag']}) serves, {plan['revision']} is wanted")
+        found.append(
+            f"revision {serving['revision']} ({serving['tag']}) serves, {plan['revision']} is wanted"
+        )
     if not Path(plan["bundle"]).is_dir():
         found.append("the files of its bundle are gone from this machine")
     return tuple(found)

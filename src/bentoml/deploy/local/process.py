@@ -137,7 +137,9 @@ class ReadyNotices:
     def _receive(self) -> None:
         with contextlib.suppress(BlockingIOError):
             while True:
-                fields = dict(line.split("=", 1) for line in self._sock.recv(4096).decode().split("\n") if line)
+                fields = dict(
+                    line.split("=", 1) for line in self._sock.recv(4096).decode().split("\n") if line
+                )
                 then = self._expected.pop(int(fields.get("MAINPID", 0)), None)
                 if then is not None and fields.get("READY") == "1":
                     then()

@@ -26,7 +26,9 @@ class WaitingRoom:
 
     async def open(self) -> None:
         if self._server is None:
-            self._server = await asyncio.start_server(_refuse, sock=self._sock.dup(), limit=HEAD_LIMIT, backlog=BACKLOG)
+            self._server = await asyncio.start_server(
+                _refuse, sock=self._sock.dup(), limit=HEAD_LIMIT, backlog=BACKLOG
+            )
 
     def close(self) -> None:
         """Accept no more; connections that were accepted get their answer."""

@@ -2,57 +2,70 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
-from bentoml.exceptions import FailedPrecondition, InvalidArgument
-from bentoml.rpc import convert
+from bentoml.exceptions import InvalidArgument
 from bentoml.rpc.bundles import selector_of
-from bentoml.yatai.access import DEPLOY, Caller
+from bentoml.rpc.deployments import (
+    ALL_NAMESPACES,
+    OPERATORS,
+    ORDERS,
+    deployment_message,
+    spec_of,
+    state_message,
+)
+from bentoml.yatai.access import Caller
 from bentoml.yatai.db.deployments import Deployment, DeploymentQuery
 from bentoml.yatai.registry import Registry
+from bentoml.yatai.services.operations import counters_as_dict
 
 Fields = dict[str, Any]
-ALL_NAMESPACES = "__BENTOML_ALL_NAMESPACE"
 DEFAULT_LIMIT = 200
-_ORDERS = ("created_at", "name")
-_STATES = "bentoml.DeploymentState.State"
+DEFAULT_LINES = 100
+MAX_LINES = 5000
 
 
 class DeploymentCalls:
-    """Handlers by RPC.
+    """Handlers by RPC."""
 
-    Args:
-        namespace: the one that is meant when a request names none.
-    """
-
-    def __init__(self, registry: Registry, namespace: str) -> None:
+    def __init__(self, registry: Registry) -> None:
         self._deployments = registry.deployments
-        self._namespace = namespace
+        self._operations = registry.operations
+        self._namespace = registry.operations.namespace
 
     def apply_deployment(self, caller: Caller, request: Fields) -> Fields:
-        caller.require(DEPLOY)
-        deployment = request["deployment"]
-        if deployment is None or deployment["spec"] is None:
-            raise InvalidArgument("The request has no deployment.")
-        raise FailedPrecondition("This server has no operator that could run deployments.")
+        applied = self._operations.apply(caller, _asked(request))
+        return {"status": {}, "deployment": deployment_message(applied)}
+
+    def plan_deployment(self, caller: Caller, request: Fields) -> Fields:
+        plan = self._operations.plan(caller, _asked(request))
+        return {"action": plan.action, "changes": plan.changes}
+
+    def restart_deployment(self, caller: Caller, request: Fields) -> Fields:
+        restarted = self._operations.restart(caller, request["namespace"], request["name"])
+        return {"deployment": deployment_message(restarted)}
 
     def delete_deployment(self, caller: Caller, request: Fields) -> Fields:
-        self._deployments.remove(caller, request["namespace"] or self._namespace, request["deployment_name"])
+        name, namespace = request["deployment_name"], request["namespace"]
+        self._operations.delete(caller, namespace, name, force=request["force_delete"])
         return {"status": {}}
 
     def get_deployment(self, _caller: Caller, request: Fields) -> Fields:
-        return {"status": {}, "deployment": deployment_message(self._find(request))}
+        namespace = request["namespace"] or self._namespace
+        found = self._deployments.find(namespace, request["deployment_name"])
+        return {"status": {}, "deployment": deployment_message(found)}
 
     def describe_deployment(self, _caller: Caller, request: Fields) -> Fields:
-        return {"status": {}, "state": _state(self._find(request))}
+        seen = self._operations.describe(request["namespace"], request["deployment_name"])
+        return {"status": {}, "state": state_message(seen.state)}
 
     def list_deployments(self, _caller: Caller, request: Fields) -> Fields:
         namespace = request["namespace"] or self._namespace
         query = DeploymentQuery(
             namespace=None if namespace == ALL_NAMESPACES else namespace,
+            operators=OPERATORS.get(request["operator"], ()),
             labels=selector_of(request["label_selectors"]),
-            order_by=_ORDERS[request["order_by"] % len(_ORDERS)],
+            order_by=ORDERS[request["order_by"] % len(ORDERS)],
             ascending=request["ascending_order"],
             offset=request["offset"],
             limit=request["limit"] or DEFAULT_LIMIT,
@@ -60,38 +73,30 @@ class DeploymentCalls:
         found = self._deployments.find_all(query)
         return {"status": {}, "deployments": [deployment_message(one) for one in found]}
 
-    def _find(self, request: Fields) -> Deployment:
-        return self._deployments.find(request["namespace"] or self._namespace, request["deployment_name"])
+    def get_deployment_logs(self, _caller: Caller, request: Fields) -> Fields:
+        namespace, name = _reference(request["deployment"])
+        lines = min(request["lines"] if request["lines"] > 0 else DEFAULT_LINES, MAX_LINES)
+        return {"lines": self._operations.logs(namespace, name, lines)}
+
+    def get_deployment_metrics(self, _caller: Caller, request: Fields) -> Fields:
+        counters = self._operations.metrics(request["namespace"], request["name"])
+        return {"metrics": counters_as_dict(counters)}
 
 
-def deployment_message(deployment: Deployment) -> Fields:
-    """The `Deployment` of a record. Operators of this line are CUSTOM for clients of 0.13."""
-    spec = deployment.spec
-    return {
-        "namespace": deployment.namespace,
-        "name": deployment.name,
-        "spec": {
-            "bento_name": spec.get("bento_name"),
-            "bento_version": spec.get("bento_version"),
-            "operator": 1,
-            "custom_operator_config": {
-                "name": str(spec.get("operator") or ""),
-                "config": spec.get("config") or {},
-            },
-        },
-        "state": _state(deployment),
-        "annotations": deployment.annotations,
-        "labels": deployment.labels,
-        "created_at": deployment.created_at,
-        "last_updated_at": deployment.last_updated_at,
-    }
+def _asked(request: Fields) -> Deployment:
+    message = request["deployment"]
+    if message is None or message["spec"] is None:
+        raise InvalidArgument("The request has no deployment.")
+    return Deployment(
+        namespace=message["namespace"],
+        name=message["name"],
+        spec=spec_of(message["spec"]),
+        labels=message["labels"],
+        annotations=message["annotations"],
+    )
 
 
-def _state(deployment: Deployment) -> Fields:
-    state = deployment.state
-    return {
-        "state": convert.enum_numbers(_STATES).get(str(state.get("state")), 4),
-        "error_message": state.get("error_message"),
-        "info_json": json.dumps(state.get("info") or {}),
-        "timestamp": state.get("timestamp"),
-    }
+def _reference(message: Fields | None) -> tuple[str, str]:
+    if message is None:
+        raise InvalidArgument("The request names no deployment.")
+    return message["namespace"], message["name"]

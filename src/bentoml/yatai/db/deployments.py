@@ -50,10 +50,10 @@ class Deployment:
 
 @dataclass(frozen=True, slots=True)
 class DeploymentQuery:
-    """Which deployments; a namespace of None means all."""
+    """Which deployments; a namespace of None, and no operators, mean all."""
 
     namespace: str | None = None
-    operator: str | None = None
+    operators: tuple[str, ...] = ()
     labels: Selector = field(default_factory=Selector)
     order_by: str = "created_at"
     ascending: bool = False
@@ -80,7 +80,7 @@ def find_all(connection: Connection, query: DeploymentQuery) -> list[Deployment]
         deployment
         for deployment in _read(connection, statement)
         if query.labels.matches(deployment.labels)
-        and (query.operator is None or deployment.spec.get("operator") == query.operator)
+        and (not query.operators or deployment.spec.get("operator") in query.operators)
     ]
     return found[query.offset : query.offset + query.limit]
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from bentoml.settings import Settings
 from bentoml.yatai.api.auth import Authenticator
 from bentoml.yatai.api.metrics import RpcMetrics
+from bentoml.yatai.history import History
 from bentoml.yatai.registry import Registry
 
 
@@ -18,6 +19,7 @@ class WebState:
     authenticator: Authenticator
     metrics: RpcMetrics
     settings: Settings
+    history: History
 
     @property
     def prefix(self) -> str:
