@@ -11,7 +11,10 @@ from bentoml.repository.models import bentos, metadata
 from bentoml.repository.selector import parse_selector
 
 
-@pytest.mark.parametrize("query", ["stage=prod", "stage!=prod", "stage in (a, b)", "stage", "stage DoesNotExist"])
+QUERIES = ["stage=prod", "stage!=prod", "stage in (a, b)", "stage", "stage DoesNotExist"]
+
+
+@pytest.mark.parametrize("query", QUERIES)
 def test_labels_are_read_once_a_query(query: str) -> None:
     engine = create_engine("sqlite://")
     metadata.create_all(engine)
