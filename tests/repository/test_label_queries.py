@@ -10,7 +10,6 @@ from bentoml.repository.index import label_conditions
 from bentoml.repository.models import bentos, metadata
 from bentoml.repository.selector import parse_selector
 
-
 QUERIES = ["stage=prod", "stage!=prod", "stage in (a, b)", "stage", "stage DoesNotExist"]
 
 
