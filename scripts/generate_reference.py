@@ -89,7 +89,7 @@ def _row(option: Option) -> str:
     if isinstance(option.default, bool):
         default = default.lower()
     elif isinstance(option.default, tuple):
-        default = ", ".join(option.default)
+        default = ", ".join(map(str, option.default))
     return f"| {key} | {variables} | {f'`{default}`' if default else 'empty'} | {option.help} |"
 
 
