@@ -7,6 +7,8 @@ became visible.
 from __future__ import annotations
 
 import contextlib
+import sqlite3
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Protocol, TypeVar
@@ -42,6 +44,10 @@ class Database(Protocol):
         """Run `work` in a transaction that changes nothing."""
         ...
 
+    def change_mark(self) -> int | None:
+        """A number that differs after every change by anybody; None if there is no cheap one."""
+        ...
+
     def write(self, work: Callable[[Connection], T]) -> T:
         """Run `work` in a transaction; it is on disk when this returns, or did not happen."""
         ...
@@ -63,10 +69,23 @@ class SqliteDatabase:
         self._may_create = may_create
         self._engine = open_engine(path, pooled=pooled)
         self._is_current = False
+        self._observer: sqlite3.Connection | None = None
+        self._observing = threading.Lock()
 
     @property
     def address(self) -> str:
         return str(self.path)
+
+    def change_mark(self) -> int | None:
+        self._prepare()
+        with self._observing:
+            if self._observer is None:
+                self._observer = sqlite3.connect(self.path, check_same_thread=False, isolation_level=None)
+            try:
+                mark: int = self._observer.execute("PRAGMA data_version").fetchone()[0]
+            except sqlite3.DatabaseError:
+                return None  # whoever reads the tables next says what is wrong
+        return mark
 
     def read(self, work: Callable[[Connection], T]) -> T:
         self._prepare()
@@ -79,6 +98,7 @@ class SqliteDatabase:
     def _prepare(self) -> None:
         if not self._is_current or not self.path.exists():
             self._engine.dispose()  # connections of a file that is gone would go on without a trace
+            self._observer = None
             ensure_current(self._engine, self.path, self._may_create)
             self._is_current = True
 
@@ -97,6 +117,9 @@ class PostgresDatabase:
     @property
     def address(self) -> str:
         return shown_address(self._engine)
+
+    def change_mark(self) -> int | None:
+        return None
 
     def read(self, work: Callable[[Connection], T]) -> T:
         self._prepare()

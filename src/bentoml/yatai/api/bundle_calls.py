@@ -17,6 +17,8 @@ from bentoml.yatai.db.bundles import BundleQuery
 from bentoml.yatai.registry import Registry
 from bentoml.yatai.services.compare import compare
 
+from .answer_cache import AnswerCache
+
 Fields = dict[str, Any]
 _ORDERS = ("created_at", "name")
 _CACHED = 8192
@@ -30,6 +32,7 @@ class BundleCalls:
     def __init__(self, registry: Registry) -> None:
         self._registry = registry
         self._bundles = registry.bundles
+        self._answers = AnswerCache(registry.database)
         self._encoded: OrderedDict[tuple[int, int], bytes] = OrderedDict()
 
     def add_bento(self, caller: Caller, request: Fields) -> Fields:
@@ -68,6 +71,9 @@ class BundleCalls:
         return {"status": {}}
 
     def list_bento(self, _caller: Caller, request: Fields) -> bytes:
+        return self._answers.get(repr(request), lambda: self._list(request))
+
+    def _list(self, request: Fields) -> bytes:
         keys = self._bundles.keys(
             BundleQuery(
                 name=request["bento_name"] or None,

@@ -1,0 +1,53 @@
+"""Measure the management server: listing among 10,000 bundles, and concurrent pushes of large ones.
+
+    python -m benchmarks.yatai list            # latency of ListBento and SearchBentos, pages
+    python -m benchmarks.yatai push            # bytes a second of concurrent pushes, memory of the server
+
+Server and clients are processes of this machine. The database is SQLite in a temporary directory, or
+`--db-url`. The copy speed that pushes are compared with is that of `cp` followed by `sync` of the same
+bytes to the same disk, measured just before.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import tempfile
+from pathlib import Path
+
+from .listing import measure_listing, measure_pages
+from .pushing import measure_pushes
+from .registry import fill, running_server
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("what", choices=["list", "push"])
+    parser.add_argument("--bundles", type=int, default=10_000)
+    parser.add_argument("--names", type=int, default=100)
+    parser.add_argument("--clients", type=int, default=16)
+    parser.add_argument("--seconds", type=float, default=10.0)
+    parser.add_argument("--pushes", type=int, default=8)
+    parser.add_argument("--mib", type=int, default=50)
+    parser.add_argument("--db-url", help="instead of SQLite")
+    parser.add_argument("--directory", type=Path, help="where the temporary files go")
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory(prefix="yatai-bench-", dir=options.directory) as directory:
+        home = Path(directory) / "home"
+        os.environ["BENTOML_HOME"] = str(home)
+        if options.what == "list":
+            fill(options.db_url, options.bundles, options.names)
+        with running_server(home, options.db_url) as server:
+            if options.what == "list":
+                result = measure_listing(server, options.clients, options.seconds)
+                result.update(measure_pages(server))
+            else:
+                result = measure_pushes(server, Path(directory), options.pushes, options.mib << 20)
+    result["machine"] = f"{os.cpu_count()} CPUs, Python {platform.python_version()}"
+    print(json.dumps(result, indent=2))
+
+
+if __name__ == "__main__":
+    main()
