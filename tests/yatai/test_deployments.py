@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import os
+import signal
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,12 +16,15 @@ import pytest
 from click.testing import CliRunner, Result
 
 from bentoml.cli.main import commandline_interface
-from bentoml.exceptions import AlreadyExists, BentoMLException, InvalidArgument
+from bentoml.deploy.local.directory import DeploymentDirectory
+from bentoml.exceptions import AlreadyExists, BentoMLException, BentoMLRpcError, InvalidArgument
 from bentoml.tags import Tag
 from bentoml.yatai.access import LOCAL
 from bentoml.yatai.client import get_yatai_client
+from bentoml.yatai.db.deployments import Deployment
+from bentoml.yatai.watch import Watch
 from tests.deploy.conftest import end_keepers
-from tests.server.live.process import is_running, save_probe
+from tests.server.live.process import free_port, is_running, save_probe, until
 
 from .conftest import Running, tar_of
 from .wire import Wire
@@ -149,3 +157,78 @@ def test_a_reader_may_look_but_not_deploy(server: Running, wire: Wire) -> None:
     with pytest.raises(grpc.RpcError) as failure:
         wire.call("GetDeploymentLogs", deployment={"name": "nothing"})
     assert failure.value.code() == grpc.StatusCode.NOT_FOUND
+
+
+def test_P21_a_killed_server_leaves_services_running_and_its_successor_finds_them(
+    server: Running, version: str, home: Path
+) -> None:
+    spec = {"operator": "local", "bento_name": "Probe", "bento_version": version}
+    command = [sys.executable, "-m", "bentoml", "yatai-service-start", "--no-ui"]
+
+    def start(port: int) -> subprocess.Popen[bytes]:
+        return subprocess.Popen([*command, f"--grpc-port={port}"], stdout=subprocess.DEVNULL)
+
+    def state_at(port: int) -> dict[str, object]:
+        try:
+            state = get_yatai_client(f"127.0.0.1:{port}").deployment.describe("dev", "iris").state
+        except BentoMLRpcError:
+            return {}
+        info: dict[str, object] = json.loads(state.info_json)
+        return info if state.state == 1 else {}
+
+    first_port, second_port = free_port(), free_port()
+    first = start(first_port)
+    try:
+        until(lambda: _answers(first_port), 60, "the first server")
+        get_yatai_client(f"127.0.0.1:{first_port}").deployment.create({"name": "iris", "spec": spec})
+        before = state_at(first_port)
+    finally:
+        first.kill()
+        first.wait()
+    assert is_running(int(str(before["process"])))
+    os.kill(int(str(before["process"])), signal.SIGKILL)  # nobody but the keeper is there now
+    keeper = DeploymentDirectory(home / "deployments" / "dev" / "iris")
+    until(
+        lambda: (keeper.status().get("serving") or {}).get("pid", before["process"]) != before["process"], 60
+    )
+    os.kill(keeper.keeper_pid() or 0, signal.SIGKILL)
+    second = start(second_port)
+    try:
+        after = until(lambda: state_at(second_port), 90, "the adopted deployment")
+        assert after["endpoints"] == before["endpoints"]
+        get_yatai_client(f"127.0.0.1:{second_port}").deployment.delete("iris", "dev")
+        assert keeper.keeper_pid() is None
+    finally:
+        second.terminate()
+        second.wait()
+
+
+def test_looking_after_deployments_revives_no_deleted_one_and_leaves_those_of_013(
+    server: Running, version: str, home: Path
+) -> None:
+    spec = {"bento_name": "Probe", "bento_version": version, "operator": "aws-lambda"}
+    server.registry.deployments.save(LOCAL, Deployment("dev", "cloud", spec, {"state": "RUNNING"}))
+    client = get_yatai_client(server.address).deployment
+    local = {"operator": "local", "bento_name": "Probe", "bento_version": version}
+    client.create({"name": "iris", "spec": local})
+    watch = Watch(server.registry, server.server.history)
+    watch.look()
+    client.delete("iris", "dev")
+    watch.look()
+    assert not list((home / "deployments").glob("*/*/plan.json"))
+    assert client.get("dev", "cloud").deployment.state.state == 1
+    client.delete("cloud", "dev", force_delete=True)
+    assert client.list(is_all_namespaces=True).deployments == []
+
+
+def _pid_of(keeper: DeploymentDirectory) -> int | None:
+    """The process that serves, or None."""
+    pid: int | None = (keeper.status().get("serving") or {}).get("pid")
+    return pid
+
+
+def _answers(port: int) -> bool:
+    with contextlib.suppress(BentoMLRpcError):
+        get_yatai_client(f"127.0.0.1:{port}").repository.list(limit=1)
+        return True
+    return False

@@ -32,7 +32,7 @@ wanted_options: Decorator[Any] = add_options(
     click.option(
         "-b", "--bento", "--bento-service-bundle", "bento", metavar="NAME:VERSION", help="The bundle to run."
     ),
-    click.option("--operator", help="What runs it: local, docker, podman.  [default: local]"),
+    click.option("--operator", help="What runs it.  [default: local]"),
     namespace_option,
     click.option("-l", "--labels", help="Labels, as key:value,key2:value2."),
     click.option(

@@ -11,8 +11,6 @@ from bentoml.plugins import Entry, Registry
 
 from .base import Operator
 
-GUIDE = "docs/yatai/deployments.md"
-
 
 @dataclass(frozen=True, slots=True)
 class Host:
@@ -58,11 +56,15 @@ def open_operator(name: str, host: Host) -> Operator:
     return make(host)
 
 
+def is_supported(name: str) -> bool:
+    """Whether there is an operator of that name."""
+    return name in set(OPERATORS)
+
+
 def cloud_message(platform: str) -> str:
     """Why a cloud operator of 0.13 is not there, and what to do instead."""
     return (
         f"Deploying to {platform} is not supported. Supported are the operators {', '.join(OPERATORS)} "
         "(`bentoml deployment create NAME --operator local --bento NAME:VERSION`); for a cloud, build an "
-        "image with `bentoml containerize NAME:VERSION` and run it with the tools of that cloud. "
-        f"See {GUIDE}."
+        "image with `bentoml containerize NAME:VERSION` and run it with the tools of that cloud."
     )

@@ -108,6 +108,7 @@ class LocalOperator:
         return Observed(state, error, info, drift)
 
     def resume(self, wanted: Wanted, data: Data) -> Data:
+        start.reap()
         directory = self._directory(wanted)
         plan = directory.plan()
         if not plan:

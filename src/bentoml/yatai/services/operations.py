@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import hashlib
 import logging
 from collections.abc import Sequence
 from dataclasses import asdict, replace
@@ -9,8 +11,9 @@ from typing import Any
 
 from bentoml.deploy.base import PENDING, Counters, Data, Observed, Operator, Plan, Wanted
 from bentoml.deploy.names import validate_name, validate_namespace
-from bentoml.deploy.registry import Host, open_operator
+from bentoml.deploy.registry import Host, is_supported, open_operator
 from bentoml.exceptions import BentoMLException, FailedPrecondition, InvalidArgument, NotFound
+from bentoml.repository.locks import FileLock
 from bentoml.repository.models import utc_now
 from bentoml.tags import LATEST, validate_labels
 from bentoml.yatai.access import DEPLOY, Caller
@@ -22,6 +25,7 @@ from .deployments import Deployments
 logger = logging.getLogger("bentoml.yatai")
 
 ALL = DeploymentQuery(limit=2**31 - 1)
+CHANGE_WITHIN_S = 3700.0  # draining may take an hour
 
 
 class Operations:
@@ -55,6 +59,10 @@ class Operations:
         """
         caller.require(DEPLOY)
         deployment = self._checked(asked)
+        with self._lock(deployment.resource):
+            return self._apply(caller, deployment)
+
+    def _apply(self, caller: Caller, deployment: Deployment) -> Deployment:
         before = self._find_or_none(deployment)
         if before is not None and before.spec.get("operator") != deployment.spec["operator"]:
             raise FailedPrecondition(
@@ -77,11 +85,13 @@ class Operations:
     def restart(self, caller: Caller, namespace: str, name: str) -> Deployment:
         """Start it anew without losing requests. Raises `NotFound`."""
         caller.require(DEPLOY)
-        deployment = self._deployments.find(namespace or self.namespace, name)
-        operator, wanted = self._operator(deployment), self._wanted(deployment)
-        self._deployments.save(caller, deployment, "deployment.restart")
-        data = operator.apply(wanted, deployment.operator_data, restart=True)
-        return self._look(deployment, operator, wanted, data)
+        namespace = namespace or self.namespace
+        with self._lock(f"{namespace}/{name}"):
+            deployment = self._deployments.find(namespace, name)
+            operator, wanted = self._operator(deployment), self._wanted(deployment)
+            self._deployments.save(caller, deployment, "deployment.restart")
+            data = operator.apply(wanted, deployment.operator_data, restart=True)
+            return self._look(deployment, operator, wanted, data)
 
     def describe(self, namespace: str, name: str) -> Deployment:
         """The deployment as it is now; what was seen is stored. Raises `NotFound`."""
@@ -114,7 +124,11 @@ class Operations:
             NotFound: there is none.
         """
         caller.require(DEPLOY)
-        deployment = self._deployments.find(namespace or self.namespace, name)
+        namespace = namespace or self.namespace
+        with self._lock(f"{namespace}/{name}"):
+            self._delete(caller, self._deployments.find(namespace, name), force)
+
+    def _delete(self, caller: Caller, deployment: Deployment, force: bool) -> None:
         try:
             operator = self._operator(deployment)
             operator.delete(self._wanted(deployment), deployment.operator_data)
@@ -132,20 +146,41 @@ class Operations:
     def resume_all(self) -> None:
         """Find again what runs, and start what should run and does not; failures are noted."""
         for deployment in self._deployments.find_all(ALL):
+            lock = self._lock(deployment.resource)
+            if not lock.try_acquire():
+                continue  # somebody changes it now
             try:
-                operator, wanted = self._operator(deployment), self._wanted(deployment)
-                data = operator.resume(wanted, deployment.operator_data)
-                self._look(deployment, operator, wanted, data)
+                self._resume(deployment.namespace, deployment.name)
             except (BentoMLException, OSError) as err:
                 logger.warning("%s cannot be resumed: %s", deployment.resource, err)
+            finally:
+                lock.release()
+
+    def _resume(self, namespace: str, name: str) -> None:
+        """Read again under the lock: it may have been deleted since it was listed."""
+        with contextlib.suppress(NotFound):
+            deployment = self._deployments.find(namespace, name)
+            if not is_supported(str(deployment.spec.get("operator") or "")):
+                return  # of 0.13, or of a package that is not installed now
+            operator, wanted = self._operator(deployment), self._wanted(deployment)
+            data = operator.resume(wanted, deployment.operator_data)
+            self._look(deployment, operator, wanted, data)
 
     def suspend_all(self) -> None:
         """End what runs on this machine, because the machine's server ends."""
         for deployment in self._deployments.find_all(ALL):
+            if not is_supported(str(deployment.spec.get("operator") or "")):
+                continue
             try:
                 self._operator(deployment).suspend(self._wanted(deployment), deployment.operator_data)
             except (BentoMLException, OSError) as err:
                 logger.warning("%s cannot be stopped: %s", deployment.resource, err)
+
+    def _lock(self, resource: str) -> FileLock:
+        """One change of a deployment at a time, between processes too."""
+        directory = self._host.directory / ".locks"
+        directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+        return FileLock(directory / hashlib.sha256(resource.encode()).hexdigest()[:24], CHANGE_WITHIN_S)
 
     def _checked(self, asked: Deployment) -> Deployment:
         namespace = validate_namespace(asked.namespace or self.namespace)
