@@ -15,6 +15,7 @@ import grpc
 import pytest
 from click.testing import CliRunner, Result
 
+from bentoml.bundle.descriptor import read_descriptor
 from bentoml.cli.main import commandline_interface
 from bentoml.deploy.local.directory import DeploymentDirectory
 from bentoml.exceptions import AlreadyExists, BentoMLException, BentoMLRpcError, InvalidArgument
@@ -36,7 +37,7 @@ labels: {team: flowers}
 spec:
   operator: local
   bento_name: Probe
-  bento_version: VERSION
+  bento_version: "VERSION"
   local_operator_config: {workers: 1, grace_s: 5}
 """
 
@@ -57,8 +58,7 @@ def version(
 ) -> Iterator[str]:
     """The version of the probe in the registry."""
     monkeypatch.setenv("PROBE_LOG", str(home / "probe.log"))
-    text = (probe_bundle / "bentoml.yml").read_text()
-    found = next(line.split(":", 1)[1].strip() for line in text.splitlines() if "service_version" in line)
+    found = read_descriptor(probe_bundle).version
     server.registry.uploads.receive_whole(LOCAL, Tag("Probe", found), [tar_of(probe_bundle)])
     yield found
     end_keepers(home / "deployments")
