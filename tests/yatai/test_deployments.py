@@ -127,6 +127,7 @@ def test_wrong_deployments_leave_no_record(server: Running, version: str) -> Non
         ("iris", {**good, "bento_version": "nope"}, "is not found"),
         ("iris", {**good, "operator": "moon"}, "no operator; choose from"),
         ("iris", {**good, "config": {"worker": 1}}, "Did you mean 'workers'"),
+        ("iris", {**good, "bento_version": 20261125191052}, "write it in quotes"),
         ("abc", good, "no deployment name"),
         ("../../etc", good, "no deployment name"),
     ):

@@ -82,6 +82,8 @@ def _spec(spec: Mapping[str, Any]) -> Fields:
     for key in ("bento_name", "bento_version"):
         if not spec.get(key):
             raise InvalidArgument(f"The `spec` has no `{key}`.")
+        if not isinstance(spec[key], str):
+            raise InvalidArgument(f"`{key}` was read as the number {spec[key]}; write it in quotes.")
     return new_spec(operator, str(spec["bento_name"]), str(spec["bento_version"]), config)
 
 
