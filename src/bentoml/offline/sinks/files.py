@@ -5,8 +5,10 @@ from __future__ import annotations
 import mimetypes
 import os
 from collections.abc import Iterable
-from pathlib import Path, PurePosixPath
+from pathlib import PurePosixPath
 from typing import Any
+
+import fsspec
 
 from bentoml.exceptions import InvalidArgument
 from bentoml.offline.cells import is_json_text, json_cells
@@ -22,19 +24,22 @@ class FilesSink:
     """
 
     def __init__(self, location: str) -> None:
-        self._folder = Path(location)
+        self._location = location.rstrip("/")
+        self._fs: Any = None
+        self._folder = ""
         self._count = 0
         self._used: set[str] = set()
 
     def prepare(self, *, replace: bool) -> None:
-        if self._folder.exists() and not self._folder.is_dir():
-            raise InvalidArgument(f"Cannot write files into '{self._folder}': it is not a folder")
+        if os.path.isfile(self._location):
+            raise InvalidArgument(f"Cannot write files into '{self._location}': it is not a folder")
+        self._fs, self._folder = fsspec.core.url_to_fs(self._location)
 
     def expect(self, batches: Iterable[Any]) -> None:
         """Every file stands for itself."""
 
     def write(self, batch: Any) -> None:
-        self._folder.mkdir(parents=True, exist_ok=True)
+        self._fs.makedirs(self._folder, exist_ok=True)
         if PREDICTION not in batch.schema.names:
             raise InvalidArgument("A folder of files needs APIs with one result per item, not a table")
         field = batch.schema.field(PREDICTION)
@@ -45,7 +50,7 @@ class FilesSink:
         for path, body in zip(paths, bodies, strict=True):
             self._count += 1
             data = body.encode() if isinstance(body, str) else body
-            (self._folder / self._name(path, ending)).write_bytes(data or b"")
+            self._fs.pipe_file(f"{self._folder}/{self._name(path, ending)}", data or b"")
 
     def _name(self, path: str | None, ending: str) -> str:
         stem = PurePosixPath(path.replace(os.sep, "/")).stem if path else f"{self._count:09d}"
@@ -56,7 +61,7 @@ class FilesSink:
         return name
 
     def finish(self) -> None:
-        self._folder.mkdir(parents=True, exist_ok=True)
+        self._fs.makedirs(self._folder, exist_ok=True)
 
     def abort(self) -> None:
         """What is there is whole; the rest was not begun."""
