@@ -51,7 +51,7 @@ def test_s3_to_s3(kind: str, s3: Any, service: Any) -> None:
         "csv": lambda: frame.to_csv(index=False).encode(),
         "csv.gz": lambda: __import__("gzip").compress(frame.to_csv(index=False).encode()),
         "jsonl": lambda: frame.to_json(orient="records", lines=True).encode(),
-        "parquet": lambda: frame.to_parquet(),
+        "parquet": frame.to_parquet,
     }[kind]()
     s3.pipe(source, data)
     done = offline.run(service, "total", source, sink, keep=["a"], progress=False)
