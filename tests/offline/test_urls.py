@@ -109,7 +109,7 @@ def test_files_from_and_to_s3(s3: Any, service: Any) -> None:
 
 
 def test_a_bucket_that_is_not_there_is_said(s3: Any, service: Any) -> None:
-    with pytest.raises(InvalidArgument, match="s3://no-such-bucket/in.csv"):
+    with pytest.raises(InvalidArgument, match=r"s3://no-such-bucket/in\.csv"):
         offline.run(service, "total", "s3://no-such-bucket/in.csv", progress=False)
 
 
