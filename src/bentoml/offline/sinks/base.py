@@ -161,3 +161,32 @@ class TypedSink(ABC):
 
     @abstractmethod
     def abort(self) -> None: ...
+
+
+class ColumnFileSink(TypedSink):
+    """One file of typed columns, written by a writer of pyarrow."""
+
+    def __init__(self, location: str) -> None:
+        super().__init__()
+        self._file = OutputFile(location)
+        self._writer: Any = None
+
+    @abstractmethod
+    def make_writer(self, stream: IO[bytes], schema: Any) -> Any:
+        """What writes tables of that schema to the stream."""
+
+    def prepare(self, *, replace: bool) -> None:
+        self._file.check()
+
+    def open(self, schema: Any) -> None:
+        self._writer = self.make_writer(self._file.stream, schema)
+
+    def write_table(self, table: Any) -> None:
+        self._writer.write_table(table)
+
+    def close(self) -> None:
+        self._writer.close()
+        self._file.finish()
+
+    def abort(self) -> None:
+        self._file.abort()

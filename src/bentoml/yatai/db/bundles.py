@@ -106,6 +106,12 @@ def find(connection: Connection, name: str, version: str | None) -> BundleRecord
     return next(iter(with_aliases(connection, records)), None)
 
 
+def version_before(connection: Connection, name: str, row_id: int) -> str | None:
+    """The newest version of a name that was added before that row."""
+    older = select(bentos.c.version).where(live, finished, bentos.c.name == name, bentos.c.id < row_id)
+    return connection.scalar(older.order_by(bentos.c.id.desc()).limit(1))
+
+
 def names(
     connection: Connection, text: str = "", offset: int = 0, limit: int = 40
 ) -> tuple[list[NameSummary], int]:

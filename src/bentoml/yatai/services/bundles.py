@@ -95,6 +95,12 @@ class Bundles:
         found = self._database.read(lambda connection: bundle_db.by_ids(connection, ids))
         return [self.store.locate(record) for record in found]
 
+    def version_before(self, record: BundleRecord) -> str | None:
+        """The newest version of the same name that is older than this one."""
+        return self._database.read(
+            lambda connection: bundle_db.version_before(connection, record.name, record.row_id)
+        )
+
     def names(self, text: str = "", offset: int = 0, limit: int = 40) -> tuple[list[NameSummary], int]:
         """Names with their newest version, and how many names there are."""
         return self._database.read(lambda connection: bundle_db.names(connection, text, offset, limit))

@@ -18,6 +18,7 @@ from pathlib import Path
 
 from sqlalchemy import Connection
 
+from bentoml.bundle.manifest import file_sha256
 from bentoml.exceptions import (
     AlreadyExists,
     BundleCorrupted,
@@ -42,7 +43,6 @@ logger = logging.getLogger("bentoml.yatai")
 
 MAX_BYTES = 64 << 30
 KEPT = timedelta(days=2)
-_CHUNK_BYTES = 1 << 20
 _MIN_ID_CHARS = 16
 
 
@@ -211,7 +211,7 @@ class Uploads:
             raise FailedPrecondition(
                 f"{size} of {upload.size_bytes} bytes have arrived; send the rest first."
             )
-        if _file_sha256(path) != upload.sha256:
+        if file_sha256(path) != upload.sha256:
             raise BundleCorrupted("The bytes that arrived are others than announced: their SHA-256 differs.")
         addition = self._addition(caller, tag, upload.labels, upload.lineage)
 
@@ -277,11 +277,3 @@ def _id_of(caller: Caller, request_id: str) -> str:
 
 def _is_sha256(text: str) -> bool:
     return len(text) == 64 and all(char in "0123456789abcdef" for char in text)
-
-
-def _file_sha256(path: Path) -> str:
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while chunk := file.read(_CHUNK_BYTES):
-            digest.update(chunk)
-    return digest.hexdigest()

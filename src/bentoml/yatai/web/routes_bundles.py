@@ -86,17 +86,19 @@ def bundle_routes(views: Views) -> list[Route]:
         known = operations(contents["openapi"]) if contents else {}
         data = bundle_detail(record)
         data["apis"] = [_with_call(api, known) for api in data["apis"]]
-        before = _version_before(views, record)
         return {
             "bundle": data,
             "contents": contents,
             "contents_problem": problem,
             "store": bundles.store.address,
-            "version_before": before,
+            "version_before": bundles.version_before(record),
             "events": [
                 event_row(event) for event in registry.events.find(caller, resource=record.tag, limit=10)
             ],
         }
+
+    def confirmation(request: Request, _caller: Caller) -> dict[str, Any]:
+        return {"bundle": bundle_row(_asked_for(views, request))}
 
     def comparison(request: Request, _caller: Caller) -> dict[str, Any]:
         chosen = request.query_params.getlist("tag")
@@ -117,7 +119,7 @@ def bundle_routes(views: Views) -> list[Route]:
         *views.page("/compare", "compare.html", comparison),
         *views.page("/repository/{name}", "service.html", service),
         *views.page("/repository/{name}/{version}", "bundle.html", detail),
-        *views.page("/repository/{name}/{version}/delete", "delete.html", detail),
+        *views.page("/repository/{name}/{version}/delete", "delete.html", confirmation),
     ]
 
 
@@ -138,14 +140,6 @@ def _query(request: Request, name: str | None, *, only_deleted: bool = False) ->
 def _asked_for(views: Views, request: Request) -> BundleRecord:
     values = request.path_params
     return views.state.registry.bundles.find(values["name"], values["version"])
-
-
-def _version_before(views: Views, record: BundleRecord) -> str | None:
-    """The newest version of the same name that is older than this one."""
-    query = BundleQuery(name=record.name, limit=MOST_ROWS)
-    older = [row_id for row_id, _ in views.state.registry.bundles.keys(query) if row_id < record.row_id]
-    found = views.state.registry.bundles.by_ids(older[:1])
-    return found[0].version if found else None
 
 
 def _with_call(api: dict[str, Any], known: dict[str, dict[str, Any]]) -> dict[str, Any]:
