@@ -157,8 +157,8 @@ def test_F31_push_of_a_new_process_continues_an_interrupted_one(
 def test_trouble_with_the_own_files_is_named(
     client: YataiClient, local: LocalRepository, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def broken(*_: Any) -> Any:
-        yield {"upload_id": "x"}
+    def broken(_outgoing: Any, upload_id: str, *_: Any) -> Any:
+        yield {"upload_id": upload_id}
         raise BundleCorrupted("'model.pkl' became shorter while it was read")
 
     save(local, tmp_path, "1")
