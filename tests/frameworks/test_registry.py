@@ -4,9 +4,11 @@ import json
 import re
 import subprocess
 import sys
+from importlib.metadata import requires
 from pathlib import Path
 
 import pytest
+from packaging.requirements import Requirement
 
 from bentoml.frameworks import _registry
 from bentoml.frameworks._registry import FRAMEWORKS, import_package
@@ -137,4 +139,36 @@ def test_a_subclass_keeps_the_hint_of_its_framework() -> None:
         pass
 
     message = str(_registry.missing("joblib", Mine("m")))
-    assert message == ("joblib package is required to use Mine. Install it with: pip install scikit-learn")
+    assert message == (
+        "joblib package is required to use Mine. Install it with: pip install 'bentoml[sklearn]'"
+    )
+
+
+def test_a_package_of_an_option_has_its_own_hint() -> None:
+    message = str(_registry.missing("skops.io", SklearnModelArtifact("m")))
+    assert message.endswith("pip install 'bentoml[skops]'")
+
+
+WITHOUT_EXTRA = {"DetectronModelArtifact", "Fastai1ModelArtifact", "OnnxMlirModelArtifact"}
+"""Packages that are in no index, or that another class has in a newer release."""
+DISTRIBUTIONS = {
+    "paddle": "paddlepaddle",
+    "sentence_transformers": "sentence-transformers",
+}
+
+
+@pytest.mark.parametrize("name", PACKAGES)
+def test_the_hint_is_an_extra_that_brings_the_package(name: str) -> None:
+    hint = FRAMEWORKS.entry(name).install_hint
+    if name in WITHOUT_EXTRA:
+        assert "bentoml[" not in hint
+        return
+    extra = re.fullmatch(r"pip install 'bentoml\[([a-z0-9-]+)\]'", hint)
+    assert extra, hint
+    brought = {
+        found.name
+        for text in requires("bentoml") or []
+        if (found := Requirement(text)).marker and found.marker.evaluate({"extra": extra.group(1)})
+    }
+    package = PACKAGES[name]
+    assert DISTRIBUTIONS.get(package, package) in brought

@@ -14,78 +14,76 @@ from bentoml.exceptions import MissingDependencyException
 from bentoml.plugins import Entry, Registry
 from bentoml.service.artifacts.base import BentoServiceArtifact
 
+
+def _extra(name: str) -> str:
+    """The command for what one extra of this package brings."""
+    return f"pip install 'bentoml[{name}]'"
+
+
 FRAMEWORKS: Registry[type[BentoServiceArtifact]] = Registry(
     "frameworks",
     {
         "CatBoostModelArtifact": Entry(
-            "bentoml.frameworks.catboost:CatBoostModelArtifact", "pip install catboost"
+            "bentoml.frameworks.catboost:CatBoostModelArtifact", _extra("catboost")
         ),
-        "CoreMLModelArtifact": Entry(
-            "bentoml.frameworks.coreml:CoreMLModelArtifact", "pip install coremltools"
-        ),
+        "CoreMLModelArtifact": Entry("bentoml.frameworks.coreml:CoreMLModelArtifact", _extra("coreml")),
         "DetectronModelArtifact": Entry(
             "bentoml.frameworks.detectron:DetectronModelArtifact",
             "pip install 'git+https://github.com/facebookresearch/detectron2.git'",
         ),
-        "EasyOCRArtifact": Entry("bentoml.frameworks.easyocr:EasyOCRArtifact", "pip install easyocr"),
-        "EvalMLModelArtifact": Entry("bentoml.frameworks.evalml:EvalMLModelArtifact", "pip install evalml"),
+        "EasyOCRArtifact": Entry("bentoml.frameworks.easyocr:EasyOCRArtifact", _extra("easyocr")),
+        "EvalMLModelArtifact": Entry("bentoml.frameworks.evalml:EvalMLModelArtifact", _extra("evalml")),
         "Fastai1ModelArtifact": Entry(
             "bentoml.frameworks.fastai:Fastai1ModelArtifact", "pip install 'fastai<2'"
         ),
-        "FastaiModelArtifact": Entry("bentoml.frameworks.fastai:FastaiModelArtifact", "pip install fastai"),
+        "FastaiModelArtifact": Entry("bentoml.frameworks.fastai:FastaiModelArtifact", _extra("fastai")),
         "FasttextModelArtifact": Entry(
-            "bentoml.frameworks.fasttext:FasttextModelArtifact", "pip install fasttext"
+            "bentoml.frameworks.fasttext:FasttextModelArtifact", _extra("fasttext")
         ),
-        "FlaxModelArtifact": Entry("bentoml.frameworks.flax:FlaxModelArtifact", "pip install flax"),
-        "GluonModelArtifact": Entry("bentoml.frameworks.gluon:GluonModelArtifact", "pip install mxnet"),
-        "H2oModelArtifact": Entry("bentoml.frameworks.h2o:H2oModelArtifact", "pip install h2o"),
-        "JaxModelArtifact": Entry("bentoml.frameworks.jax:JaxModelArtifact", "pip install jax flatbuffers"),
-        "KerasModelArtifact": Entry(
-            "bentoml.frameworks.keras:KerasModelArtifact", "pip install keras tensorflow"
-        ),
+        "FlaxModelArtifact": Entry("bentoml.frameworks.flax:FlaxModelArtifact", _extra("flax")),
+        "GluonModelArtifact": Entry("bentoml.frameworks.gluon:GluonModelArtifact", _extra("gluon")),
+        "H2oModelArtifact": Entry("bentoml.frameworks.h2o:H2oModelArtifact", _extra("h2o")),
+        "JaxModelArtifact": Entry("bentoml.frameworks.jax:JaxModelArtifact", _extra("jax")),
+        "KerasModelArtifact": Entry("bentoml.frameworks.keras:KerasModelArtifact", _extra("keras")),
         "LightGBMModelArtifact": Entry(
-            "bentoml.frameworks.lightgbm:LightGBMModelArtifact", "pip install lightgbm"
+            "bentoml.frameworks.lightgbm:LightGBMModelArtifact", _extra("lightgbm")
         ),
-        "MlflowModelArtifact": Entry("bentoml.frameworks.mlflow:MlflowModelArtifact", "pip install mlflow"),
+        "MlflowModelArtifact": Entry("bentoml.frameworks.mlflow:MlflowModelArtifact", _extra("mlflow")),
         "OnnxMlirModelArtifact": Entry(
             "bentoml.frameworks.onnxmlir:OnnxMlirModelArtifact",
             "pip install numpy, and build PyRuntime with onnx-mlir",
         ),
-        "OnnxModelArtifact": Entry(
-            "bentoml.frameworks.onnx:OnnxModelArtifact", "pip install onnx onnxruntime"
-        ),
+        "OnnxModelArtifact": Entry("bentoml.frameworks.onnx:OnnxModelArtifact", _extra("onnx")),
         "PaddlePaddleModelArtifact": Entry(
-            "bentoml.frameworks.paddle:PaddlePaddleModelArtifact", "pip install paddlepaddle"
+            "bentoml.frameworks.paddle:PaddlePaddleModelArtifact", _extra("paddle")
         ),
         "PytorchLightningModelArtifact": Entry(
-            "bentoml.frameworks.pytorch:PytorchLightningModelArtifact", "pip install torch pytorch-lightning"
+            "bentoml.frameworks.pytorch:PytorchLightningModelArtifact", _extra("lightning")
         ),
-        "PytorchModelArtifact": Entry("bentoml.frameworks.pytorch:PytorchModelArtifact", "pip install torch"),
+        "PytorchModelArtifact": Entry("bentoml.frameworks.pytorch:PytorchModelArtifact", _extra("pytorch")),
         "SafetensorsModelArtifact": Entry(
-            "bentoml.frameworks.safetensors:SafetensorsModelArtifact", "pip install safetensors torch"
+            "bentoml.frameworks.safetensors:SafetensorsModelArtifact", _extra("safetensors")
         ),
         "SentenceTransformersModelArtifact": Entry(
             "bentoml.frameworks.sentence_transformers:SentenceTransformersModelArtifact",
-            "pip install sentence-transformers",
+            _extra("sentence-transformers"),
         ),
-        "SklearnModelArtifact": Entry(
-            "bentoml.frameworks.sklearn:SklearnModelArtifact", "pip install scikit-learn"
-        ),
-        "SpacyModelArtifact": Entry("bentoml.frameworks.spacy:SpacyModelArtifact", "pip install spacy"),
+        "SklearnModelArtifact": Entry("bentoml.frameworks.sklearn:SklearnModelArtifact", _extra("sklearn")),
+        "SpacyModelArtifact": Entry("bentoml.frameworks.spacy:SpacyModelArtifact", _extra("spacy")),
         "StatsmodelsModelArtifact": Entry(
-            "bentoml.frameworks.statsmodels:StatsmodelsModelArtifact", "pip install statsmodels"
+            "bentoml.frameworks.statsmodels:StatsmodelsModelArtifact", _extra("statsmodels")
         ),
         "TensorflowSavedModelArtifact": Entry(
-            "bentoml.frameworks.tensorflow:TensorflowSavedModelArtifact", "pip install tensorflow"
+            "bentoml.frameworks.tensorflow:TensorflowSavedModelArtifact", _extra("tensorflow")
         ),
         "TransformersModelArtifact": Entry(
-            "bentoml.frameworks.transformers:TransformersModelArtifact", "pip install transformers torch"
+            "bentoml.frameworks.transformers:TransformersModelArtifact", _extra("transformers")
         ),
-        "XgboostModelArtifact": Entry(
-            "bentoml.frameworks.xgboost:XgboostModelArtifact", "pip install xgboost"
-        ),
+        "XgboostModelArtifact": Entry("bentoml.frameworks.xgboost:XgboostModelArtifact", _extra("xgboost")),
     },
 )
+
+_OPTIONAL = {"skops": _extra("skops")}  # packages that only an option of an artifact needs
 
 
 def import_package(module_name: str, artifact: BentoServiceArtifact) -> Any:
@@ -109,6 +107,7 @@ def missing(module_name: str, artifact: BentoServiceArtifact) -> MissingDependen
     package = module_name.partition(".")[0]
     owner = next((cls.__name__ for cls in type(artifact).__mro__ if cls.__name__ in FRAMEWORKS), "")
     hint = FRAMEWORKS.entry(owner).install_hint if owner else f"pip install {package}"
+    hint = _OPTIONAL.get(package, hint)
     return MissingDependencyException(
         f"{package} package is required to use {type(artifact).__name__}. Install it with: {hint}"
     )
