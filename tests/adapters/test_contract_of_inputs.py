@@ -7,6 +7,8 @@ import gzip
 import importlib
 import io
 import json
+from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -79,14 +81,44 @@ class TestJsonInput(InputAdapterContract):
         return [Request.build(data=body) for body in bodies]
 
 
+def tables_as_inputs(self: Any, folder: Path) -> Iterator[tuple[Any, str | None, list[Request]]]:
+    """Files of tables that an offline run reads by their ending, and a table that is in memory."""
+    arrow = pytest.importorskip("pyarrow")
+    frame = pytest.importorskip("pandas").DataFrame(
+        {"a": [1, 2, 3], "b": [0.5, None, -2.0], "c": ["x", 'ä,"', None], "d": [True, False, True]}
+    )
+    table, out = arrow.Table.from_pandas(frame, preserve_index=False), io.BytesIO()
+    importlib.import_module("pyarrow.parquet").write_table(table, out)
+    parquet = Request.build(data=out.getvalue())
+    (folder / "in.parquet").write_bytes(parquet.body)
+    with arrow.ipc.new_file(str(folder / "in.arrow"), table.schema) as writer:
+        writer.write_table(table)
+    yield folder / "in.parquet", None, [parquet]
+    yield folder / "in.arrow", None, [parquet]
+    yield frame, None, [parquet]
+    if self.CLASS == "DataframeInput":
+        frame.to_csv(folder / "in.csv", index=False)
+        csv = Request.build(data=(folder / "in.csv").read_bytes(), headers={"Content-Type": "text/csv"})
+        yield folder / "in.csv", None, [csv]
+        frame.to_json(folder / "in.jsonl", orient="records", lines=True, force_ascii=False)
+        rows = [json.loads(line) for line in (folder / "in.jsonl").read_text("utf-8").splitlines()]
+        yield folder / "in.jsonl", None, [as_json(rows)]
+
+
+def rows_of_answers(self: Any, answers: list[Any]) -> list[Any]:
+    return [row for answer in answers for row in answer.json()]
+
+
 class TestDataframeInput(InputAdapterContract):
     MODULE = "bentoml.adapters.dataframe_input"
     CLASS = "DataframeInput"
     SINGLE = False
 
+    offline_inputs = tables_as_inputs
+    results_of = rows_of_answers
+
     FUNCTION = served.frame
     SERVED = "frame"
-    OFFLINE = False  # an offline run reads files of tables as tables: see below
     TYPED = {"columns": ["a", "b"], "dtype": {"a": "int64", "b": "str"}}
     EXAMPLES = [
         ({}, [[5.1, 3.5]]),
@@ -132,7 +164,9 @@ class TestParquetInput(InputAdapterContract):
     FUNCTION = served.frame
     SERVED = "parquet"
     SINGLE = False
-    OFFLINE = False
+
+    offline_inputs = tables_as_inputs
+    results_of = rows_of_answers
 
     def good(self) -> list[Request]:
         arrow = pytest.importorskip("pyarrow")

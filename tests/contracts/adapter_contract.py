@@ -54,8 +54,6 @@ class InputAdapterContract(ABC):
     EXAMPLES: ClassVar[list[tuple[dict[str, Any], Any]]] = []
     """Arguments of the adapter, and an example of a JSON body that it then takes."""
     CLI_FLAGS: ClassVar[list[str]] = []
-    OFFLINE: ClassVar[bool] = True
-    """Whether one file is an item, as an offline run over a folder needs it."""
     SINGLE: ClassVar[bool] = True
 
     @abstractmethod
@@ -214,19 +212,27 @@ class InputAdapterContract(ABC):
         answers = send_all(self.client(), [request for _, request in files])
         assert [json.loads(line) for line in lines] == [answer.json() for answer in answers]
 
+    def offline_inputs(self, folder: Path) -> Iterator[tuple[Any, str | None, list[Request]]]:
+        """Inputs of offline runs with their format, None to tell it by the name, and the same as requests."""
+        files = self.item_files(folder)
+        yield [str(path) for path, _ in files], "files", [request for _, request in files]
+
+    def results_of(self, answers: list[Any]) -> list[Any]:
+        """One result per row of an offline run, from the answers to its requests."""
+        return [answer.json() for answer in answers]
+
     def test_an_offline_run_gives_what_http_gives(self, tmp_path: Path) -> None:
         from bentoml import offline
 
-        if not self.OFFLINE:
-            pytest.skip("an item is no single file")
-        files = self.item_files(tmp_path)
         service = make_service(type(self).FUNCTION, self.adapter())
-        names = [str(path) for path, _ in files]
-        out = tmp_path / "out.jsonl"
-        offline.run(service, "predict", names, str(out), source_format="files", progress=False)
-        answers = send_all(self.client(), [request for _, request in files])
-        found = [json.loads(line)["prediction"] for line in out.read_text("utf-8").splitlines()]
-        assert found == [answer.json() for answer in answers]
+        for source, kind, requests in self.offline_inputs(tmp_path):
+            out = tmp_path / "out.jsonl"
+            done = offline.run(service, "predict", source, str(out), source_format=kind, progress=False)
+            answers = send_all(self.client(), requests)
+            assert {answer.status_code for answer in answers} == {200}
+            found = [json.loads(line)["prediction"] for line in out.read_text("utf-8").splitlines()]
+            assert found == self.results_of(answers), source
+            assert (done.rows, done.failed) == (len(found), 0)
 
     def ending(self, request: Request) -> str:
         return ".bin"

@@ -84,6 +84,7 @@ def run(
     run_engine: Engine = ENGINES.load(engine)
     target = find_target(service, api)
     found = open_source(source, target.wanted(keep), format=source_format, takes_files=target.takes_files)
+    target.check(found.mode)
     output = open_sink(sink, format=sink_format)
     names = list(keep) or (["path"] if found.mode == "files" else [])
     plan = Plan(

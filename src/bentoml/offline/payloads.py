@@ -6,28 +6,34 @@ from typing import Any
 
 import pyarrow as pa
 
-from bentoml.exceptions import InvalidArgument
-from bentoml.types import Payload, Reply, RequestHead, error_reply
+from bentoml.adapters.form_fields import FormFields
+from bentoml.types import Payload, Reply, RequestHead
 
 from .cells import json_cells
-from .locations import open_for_reading
+from .forms import forms_of_lines, forms_of_rows, read_file
 from .values import Mode
 
 _JSON = RequestHead.build({"Content-Type": "application/json"})
 
 
-def payloads_of(batch: Any, mode: Mode, *, rowwise: bool) -> list[Payload | Reply]:
+def payloads_of(
+    batch: Any, mode: Mode, *, rowwise: bool, fields: FormFields | None = None
+) -> list[Payload | Reply]:
     """One payload per row, or the error of a file that cannot be read.
 
     A table with one column of text or bytes gives these; any other row is a JSON object.
 
     Args:
         rowwise: the adapter reads tables, so every row is a table of one row.
+        fields: the adapter reads forms with these fields, so every row is such a form.
     """
     if mode == "files":
-        return [_of_file(path) for path in batch.column("path").to_pylist()]
+        return [read_file(path) for path in batch.column("path").to_pylist()]
     if mode == "lines":
-        return [Payload(line, _JSON) for line in batch.column("line").to_pylist()]
+        lines = batch.column("line").to_pylist()
+        return forms_of_lines(lines, fields) if fields else [Payload(line, _JSON) for line in lines]
+    if fields:
+        return forms_of_rows(batch, fields)
     if not rowwise and batch.num_columns == 1:
         kind = batch.schema.field(0).type
         if pa.types.is_string(kind) or pa.types.is_large_string(kind):
@@ -45,13 +51,3 @@ def json_rows(batch: Any) -> list[bytes]:
     keys = [orjson.dumps(name).replace(b"%", b"%%") + b":%b" for name in batch.schema.names]
     line = b"{" + b",".join(keys) + b"}"
     return [line % row for row in zip(*columns, strict=True)]
-
-
-def _of_file(path: str) -> Payload | Reply:
-    try:
-        with open_for_reading(path, compression=None) as stream:
-            return Payload(stream.read(), name=path.replace("\\", "/").rpartition("/")[2])
-    except InvalidArgument as err:
-        return error_reply(400, str(err))
-    except OSError as err:
-        return error_reply(400, f"Cannot read input file '{path}': {err.strerror or err}")

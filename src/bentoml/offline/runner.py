@@ -19,8 +19,10 @@ from typing import TYPE_CHECKING, Any
 from bentoml.adapters.base_input import BaseInputAdapter, is_foreign, overrides_legacy
 from bentoml.adapters.dataframe_output import DataframeOutput
 from bentoml.adapters.default_output import DefaultOutput
+from bentoml.adapters.form_fields import FormFields
 from bentoml.adapters.json_output import JsonOutput
 from bentoml.adapters.limits import DEFAULT_LIMITS
+from bentoml.adapters.multi_file_input import MultiFileInput
 from bentoml.inference.isolation import is_out_of_memory
 from bentoml.inference.pipeline import Pipeline
 from bentoml.inference.results import failure_reply
@@ -44,6 +46,11 @@ def takes_tables(input_adapter: Any) -> bool:
     return type(input_adapter).from_table is not BaseInputAdapter.from_table
 
 
+def fields_of(input_adapter: Any) -> FormFields | None:
+    """The fields of the forms that an adapter reads, None for any other adapter."""
+    return input_adapter.fields if isinstance(input_adapter, MultiFileInput) else None
+
+
 class BatchRunner:
     """Runs pieces through an API. Not for use by several threads at once.
 
@@ -56,6 +63,7 @@ class BatchRunner:
         self.api = api
         self.mode = mode
         self._rowwise = takes_tables(api.input_adapter)
+        self._fields = fields_of(api.input_adapter)
         self._by_table = mode == "table" and self._rowwise and _is_plain(api)
         own = DEFAULT_LIMITS  # what an operator allows clients is no bound for the owner's files
         self._pipeline = Pipeline(api, replace(own, max_body_bytes=1 << 31, image_pixels=1 << 30))
@@ -103,7 +111,7 @@ class BatchRunner:
     # -- one item after the other -----------------------------------------------------------------
 
     def _items(self, batch: Any) -> tuple[Any, Failed]:
-        items = payloads_of(batch, self.mode, rowwise=self._rowwise)
+        items = payloads_of(batch, self.mode, rowwise=self._rowwise, fields=self._fields)
         replies: list[Reply | None] = [item if isinstance(item, Reply) else None for item in items]
         good = [place for place, item in enumerate(items) if isinstance(item, Payload)]
         self._fill(items, good, replies)

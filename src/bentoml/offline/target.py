@@ -15,8 +15,9 @@ from bentoml.repository.open import open_repository
 from bentoml.service.members import api_specs
 
 from .kept import ALL
-from .runner import takes_tables
+from .runner import fields_of, takes_tables
 from .sources.base import Wanted
+from .values import Mode
 
 if TYPE_CHECKING:
     from bentoml.service import BentoService
@@ -45,13 +46,23 @@ class Target:
     def wanted(self, keep: Sequence[str]) -> Wanted:
         """What the source is told: how to read, and which columns are used at all."""
         adapter: Any = self.spec.input_adapter
-        columns = getattr(adapter, "columns", None)
+        fields = fields_of(adapter)
+        columns = fields.names if fields else getattr(adapter, "columns", None)
         if columns is not None and ALL not in keep:
             columns = [*columns, *(name for name in keep if name not in columns)]
         else:
             columns = None
-        texts = adapter.text_columns
+        texts = frozenset(fields.names) if fields else adapter.text_columns
         return Wanted(takes_tables(adapter), texts, columns)
+
+    def check(self, mode: Mode) -> None:
+        """Raises `InvalidArgument` when rows of that kind are nothing the API can read."""
+        fields = fields_of(self.spec.input_adapter)
+        if fields and mode == "files":
+            raise InvalidArgument(
+                f"An item of API '{self.spec.name}' has the fields {', '.join(fields.names)}, so a file is "
+                f"none; give a table with a column for each, which holds paths, URLs or bytes"
+            )
 
     def saved(self, who: str) -> Path:
         """The saved service. Raises `InvalidArgument` when it is not saved, saying who needs it."""
