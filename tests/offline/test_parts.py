@@ -13,7 +13,6 @@ from bentoml.exceptions import MissingDependencyException
 from bentoml.offline import extra
 from bentoml.offline.cells import csv_cells, json_cells
 from bentoml.offline.planner import BatchPlanner
-from bentoml.offline.progress import Progress
 from bentoml.offline.results import columns_of
 from bentoml.offline.sources.blocks import LineBlocks
 
@@ -83,19 +82,6 @@ def test_csv_tells_null_from_an_empty_text() -> None:
     assert csv_cells(pa.array([None, "", "a,b", ' "', "null"]), field, b",") == [
         b"", b'""', b'"a,b"', b'" """', b"null",
     ]  # fmt: skip
-
-
-def test_plain_lines_where_there_is_no_terminal(
-    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("bentoml.offline.progress.LINE_EVERY_S", 0.0)
-    with Progress(200) as progress:
-        progress.advance(50, 2, None)
-    line = capsys.readouterr().err
-    assert line.startswith("50 rows (25 %), ")
-    assert "rows/s" in line
-    assert line.endswith(" left, 2 failed\n")
-    assert "\x1b" not in line
 
 
 def test_the_extra_is_named_when_packages_are_missing(monkeypatch: pytest.MonkeyPatch) -> None:

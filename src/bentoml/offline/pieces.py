@@ -11,22 +11,27 @@ from .planner import BatchPlanner
 from .values import BadRow, Checkpoint, Chunk, Finished, Outcome, Piece
 
 
-def cut(chunks: Iterable[Chunk], planner: BatchPlanner, skip: int | None = None) -> Iterator[Piece]:
+def cut(
+    chunks: Iterable[Chunk], planner: BatchPlanner, skip: int | None = None, share: float | None = None
+) -> Iterator[Piece]:
     """Cut chunks as the planner says at that moment.
 
     Args:
         skip: rows of the first chunk that are done, its bad rows too; None when it is untouched.
+        share: of the whole input that comes before the first chunk, None if unknown.
     """
     for chunk in chunks:
+        before, share = share, chunk.share
         count = chunk.batch.num_rows
         begin, bad = (0, list(chunk.bad)) if skip is None else (skip, [])
         skip = None
         if begin >= count and bad:
-            yield Piece(chunk, count, count, bad)
+            yield Piece(chunk, count, count, share, bad)
         while begin < count:
             size = planner.rows
             end = count if count - begin < size + size // 2 else begin + size
-            yield Piece(chunk, begin, end, bad)
+            reached = share if before is None or share is None else before + (share - before) * end / count
+            yield Piece(chunk, begin, end, reached, bad)
             begin, bad = end, []
 
 
@@ -40,7 +45,7 @@ def finish(piece: Piece, outcome: Outcome, keeper: Keeper) -> Finished:
     bad = sorted([*piece.bad, *failed], key=lambda row: row.row)
     reached = Checkpoint(piece.chunk.position, piece.stop)
     rows = piece.rows + len(piece.bad)
-    return Finished(keeper.output(batch, outcome), rows, bad, reached, piece.chunk.share)
+    return Finished(keeper.output(batch, outcome), rows, bad, reached, piece.share)
 
 
 def _data(batch: Any, place: int) -> Any:

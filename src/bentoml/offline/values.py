@@ -66,11 +66,15 @@ class Chunk:
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """Rows `start:stop` of a chunk's batch, for one call. The first piece of a chunk brings its bad rows."""
+    """Rows `start:stop` of a chunk's batch, for one call. The first piece of a chunk brings its bad rows.
+
+    `share` is the part of the whole input that is behind us after it, None if unknown.
+    """
 
     chunk: Chunk
     start: int
     stop: int
+    share: float | None = None
     bad: Sequence[BadRow] = ()
 
     @property

@@ -30,7 +30,7 @@ def run_local(plan: Plan, start: Checkpoint | None, done: int) -> Iterator[Finis
 
     executor = _executor(plan)
     try:
-        for piece in cut(chunks, planner, start.skip if start else None):
+        for piece in cut(chunks, planner, *((start.skip, None) if start else (None, 0.0))):
             window.append((piece, executor.submit(piece)))
             while len(window) > executor.depth or (window and window[0][1].done()):
                 yield oldest()

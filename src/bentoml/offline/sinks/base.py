@@ -101,14 +101,20 @@ class OutputFile:
         if self._file is None or self.location == STDOUT:
             return
         if self._path is None:
-            discard = getattr(self._file, "discard", None)
-            if discard is not None:
-                discard()
+            _discard(self._file)
             return
         with contextlib.suppress(OSError):
             self._file.close()
         with contextlib.suppress(OSError):
             self._temporary.unlink()
+
+
+def _discard(upload: Any) -> None:
+    """Give an unfinished upload up. Marked as closed, as closing is what makes an object of it."""
+    if hasattr(upload, "discard"):
+        upload.discard()
+    with contextlib.suppress(AttributeError):  # a file in memory, which is nobody's once it is dropped
+        upload.closed = True
 
 
 class TypedSink(ABC):
