@@ -22,7 +22,7 @@ TARGET = ROOT / "src" / "bentoml" / "rpc" / "yatai.binpb"
 
 def compile_protos() -> bytes:
     """The FileDescriptorSet of the sources, without the well-known types."""
-    from grpc_tools import protoc  # noqa: PLC0415 - a build-time tool
+    from grpc_tools import protoc
 
     with tempfile.TemporaryDirectory() as directory:
         target = Path(directory) / "set"

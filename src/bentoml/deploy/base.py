@@ -67,7 +67,13 @@ class Observed:
 
 @dataclass(frozen=True, slots=True)
 class Counters:
-    """What a service has done since it started, from its `/metrics`."""
+    """What a service has done since it started, from its `/metrics`, and what its processes use.
+
+    Attributes:
+        buckets: answers that took at most so many seconds, as pairs that grow.
+        cpu_s: seconds of CPU of its processes; None where they cannot be looked at.
+        memory_bytes: what its processes hold, shared pages counted once.
+    """
 
     requests: float = 0.0
     errors: float = 0.0
@@ -75,6 +81,9 @@ class Counters:
     in_progress: float = 0.0
     queued: float = 0.0
     workers: float = 0.0
+    buckets: tuple[tuple[float, float], ...] = ()
+    cpu_s: float | None = None
+    memory_bytes: float | None = None
 
 
 class Operator(Protocol):

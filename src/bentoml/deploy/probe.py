@@ -16,6 +16,7 @@ _TOTALS = {
     "_queue_length": "queued",
 }
 _COUNT = "_mb_request_duration_seconds_count"
+_BUCKET = "_mb_request_duration_seconds_bucket"
 
 
 def not_ready(host: str, port: int, prefix: str = "") -> str:
@@ -39,6 +40,7 @@ def counters(host: str, port: int, prefix: str = "") -> Counters | None:
 def parse(text: str) -> Counters:
     """Counters of all APIs together; the server's own pages do not count."""
     found = dict.fromkeys(("requests", "errors", "seconds", "in_progress", "queued", "workers"), 0.0)
+    buckets: dict[float, float] = {}
     for family in text_string_to_metric_families(text):
         for sample in family.samples:
             for ending, name in _TOTALS.items():
@@ -48,9 +50,12 @@ def parse(text: str) -> Counters:
                 found["requests"] += sample.value
                 if sample.labels.get("http_response_code", "").startswith("5"):
                     found["errors"] += sample.value
+            elif sample.name.endswith(_BUCKET):
+                bound = float(sample.labels.get("le", "inf"))
+                buckets[bound] = buckets.get(bound, 0.0) + sample.value
             elif sample.name.endswith("_workers") and sample.labels.get("state") == "ready":
                 found["workers"] += sample.value
-    return Counters(**found)
+    return Counters(**found, buckets=tuple(sorted(buckets.items())))
 
 
 def _get(host: str, port: int, path: str) -> tuple[int, str]:

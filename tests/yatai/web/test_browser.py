@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
+from math import inf
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 import pytest
 from sqlalchemy import update
 
+from bentoml.deploy.base import Counters
+from bentoml.deploy.local.directory import DeploymentDirectory
 from bentoml.repository.models import bentos
+from bentoml.settings import home
 from bentoml.yatai.access import LOCAL
 from bentoml.yatai.db.deployments import Deployment
 from tests.e2e import browser
@@ -35,7 +40,15 @@ HOSTILE = [
 PAGES = ["/", "/repository", "/repository/Iris", "/repository/Iris/2", "/compare?tag=Iris:1&tag=Iris:2"]
 PAGES += [
     "/deployments",
+    "/deployments/dev",
     "/deployments/dev/iris",
+    "/deployments/dev/iris?minutes=60",
+    "/deployments/dev/iris/log",
+    "/deployments/dev/iris/restart",
+    "/deployments/dev/iris/delete",
+    "/deploy",
+    "/deploy?preview=1&namespace=dev&name=iris&bento=Iris@prod",
+    "/deploy?preview=1&name=new&bento=nothing",
     "/activity",
     "/tokens",
     "/trash",
@@ -56,8 +69,36 @@ def filled(server: Running, add: Add) -> Running:
     server.registry.aliases.move(LOCAL, "Iris", "prod", "2")
     server.registry.bundles.set_note(LOCAL, record, "The one for **spring**.")
     spec = {"bento_name": "Iris", "bento_version": "2", "operator": "local", "config": {"workers": 2}}
-    server.registry.deployments.save(LOCAL, Deployment("dev", "iris", spec, {"state": "RUNNING"}))
+    info = {
+        "endpoints": ["http://127.0.0.1:5100"],
+        "drift": ["revision 1 serves, 2 is wanted"],
+        "restarts": 1,
+    }
+    state = {"state": "RUNNING", "error_message": "", "info": info}
+    server.registry.deployments.save(LOCAL, Deployment("dev", "iris", spec, state))
+    write_log(server, "revision 1 serves")
+    count(server, 30)
     return server
+
+
+def write_log(server: Running, text: str) -> None:
+    """What the service of dev/iris wrote."""
+    directory = DeploymentDirectory(home() / "deployments" / "dev" / "iris")
+    directory.make()
+    directory.log.write_text(text)
+
+
+def count(server: Running, looks: int, requests_a_look: float = 100.0) -> None:
+    """Figures of dev/iris, as looking at a service again and again gives them."""
+    history, at = server.server.history, time.monotonic()
+    for number in range(looks):
+        done = number * requests_a_look
+        history.add(
+            "dev/iris",
+            at + number,
+            Counters(done, number, done / 100, buckets=((0.01, done / 2), (1.0, done), (inf, done)),
+                     cpu_s=number / 2, memory_bytes=float(1 << 28)),
+        )  # fmt: skip
 
 
 @pytest.fixture
@@ -159,12 +200,68 @@ def test_U_text_of_bundles_runs_no_script(filled: Running, page: Page, text: str
     state = {"state": text, "error_message": text, "info": {text: text, "endpoint": text}}
     spec = {"bento_name": text, "bento_version": text, "operator": text, "config": {text: text}}
     filled.registry.deployments.save(LOCAL, Deployment("dev", "iris", spec, state))
+    loud = {"bento_name": "Iris", "bento_version": "2", "operator": "local", "config": {text: text}}
+    shown = {"state": "ERROR", "error_message": text, "info": {"drift": [text], "endpoints": [text]}}
+    filled.registry.deployments.save(
+        LOCAL, Deployment("dev", "loud", loud, shown, {"team": text}, {text: text})
+    )
+    write_log(filled, f"{text}\n\x1b[31m{text}")
     asked = []
     page.on("request", lambda request: asked.append(request.url))
-    for path in (*PAGES, f"/repository?search={quote(text)}", f"/activity?resource={quote(text)}"):
+    given = quote(text)
+    forms = [f"/deploy?preview=1&name={given}&namespace={given}&bento={given}&config={given}&labels={given}"]
+    forms += [f"/deploy?namespace=dev&name=loud&operator={given}", "/deployments/dev/loud"]
+    searches = [f"/repository?search={given}", f"/activity?resource={given}", f"/deployments?labels={given}"]
+    for path in (*PAGES, *forms, *searches):
         page.goto(f"{filled.url}{path}")
         assert page.evaluate("window.hacked") is None, path
         assert page.locator("a[href^='javascript:'], a[href^='data:']").count() == 0, path
     assert all(url.startswith(filled.url) for url in asked)
     page.goto(f"{filled.url}/repository/Iris/2")
     assert text.strip() in page.locator(".docs").inner_text()
+
+
+def test_a_deployment_is_looked_at_live(filled: Running, page: Page) -> None:
+    page.goto(f"{filled.url}/deployments/dev/iris")
+    log = page.locator("#log-text")
+    log.get_by_text("revision 1 serves").wait_for()
+    page.get_by_text("As a table").click()
+    deployment = filled.registry.deployments.find("dev", "iris")
+    state = {"state": "CRASH_LOOP_BACK_OFF", "error_message": "It fell over.", "info": {}}
+    filled.registry.deployments.set_state("dev", "iris", state)
+    write_log(filled, "revision 1 ended")
+    page.locator("#live").get_by_text("It fell over.").wait_for()
+    log.get_by_text("revision 1 ended").wait_for()
+    page.locator("#announcement", has_text="crash loop back off").wait_for(state="attached")
+    assert page.locator("#figures-table[open]").count() == 1
+    page.get_by_role("button", name="Pause").click()
+    filled.registry.deployments.set_state("dev", "iris", deployment.state)
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
+    page.wait_for_timeout(7000)
+    assert asked == []
+    page.get_by_role("button", name="Go on").click()
+    page.locator("#live").get_by_text("running", exact=True).wait_for()
+
+
+def test_plots_have_words_and_a_table(filled: Running, page: Page) -> None:
+    page.goto(f"{filled.url}/deployments/dev/iris")
+    plot = page.get_by_role("img", name="Requests from")
+    assert "answers 100/s; errors 1/s" in str(plot.get_attribute("aria-label"))
+    assert page.get_by_role("img").count() == 4
+    page.get_by_text("As a table").click()
+    cells = page.locator("#figures-table tbody tr").first.locator("td").all_inner_texts()
+    assert cells == ["100/s", "1/s", "10 ms", "980 ms", "0.5 cores", "256 MiB"]
+    page.get_by_role("link", name="60 minutes").click()
+    page.locator("nav[aria-label=Period] [aria-current]", has_text="60 minutes").wait_for()
+
+
+def test_the_keyboard_alone_reaches_the_deletion_and_back(filled: Running, page: Page) -> None:
+    page.goto(f"{filled.url}/deployments/dev/iris")
+    page.get_by_role("link", name="Delete", exact=True).focus()
+    page.keyboard.press("Enter")
+    page.get_by_role("heading", name="Delete iris?").wait_for()
+    page.get_by_role("link", name="Keep it").focus()
+    page.keyboard.press("Enter")
+    page.get_by_role("heading", name="iris").first.wait_for()
+    assert filled.registry.deployments.find("dev", "iris")

@@ -30,6 +30,7 @@ from bentoml.deploy.base import (
 )
 from bentoml.deploy.config import OperatorConfig, check_config, differences
 from bentoml.deploy.registry import Host
+from bentoml.deploy.usage import with_usage
 from bentoml.exceptions import BentoMLException, InvalidArgument
 
 from . import start
@@ -122,8 +123,11 @@ class LocalOperator:
         return tail(self._directory(wanted).log, lines)
 
     def metrics(self, wanted: Wanted, data: Data) -> Counters | None:
-        plan = self._directory(wanted).plan()
-        return probe.counters(_reachable(plan["host"]), plan["port"]) if plan else None
+        directory = self._directory(wanted)
+        plan = directory.plan()
+        found = probe.counters(_reachable(plan["host"]), plan["port"]) if plan else None
+        serving = directory.status().get("serving")
+        return with_usage(found, serving["pid"]) if found and serving else found
 
     def delete(self, wanted: Wanted, data: Data) -> None:
         directory = self._directory(wanted)

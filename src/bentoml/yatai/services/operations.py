@@ -240,7 +240,9 @@ class Operations:
 
 
 def counters_as_dict(counters: Counters | None) -> dict[str, Any]:
-    return asdict(counters) if counters is not None else {}
+    """For a client: plain numbers, those that are known."""
+    found = asdict(counters) if counters is not None else {}
+    return {key: value for key, value in found.items() if key != "buckets" and value is not None}
 
 
 def _state(observed: Observed) -> dict[str, Any]:

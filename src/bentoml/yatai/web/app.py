@@ -17,6 +17,7 @@ from .errors import error_handlers
 from .pages import STATIC, Pages
 from .routes_bundles import bundle_routes
 from .routes_changes import change_routes
+from .routes_deploy import deploy_routes
 from .routes_deployments import deployment_routes
 from .routes_health import health_routes
 from .routes_home import home_routes
@@ -38,6 +39,7 @@ def build_web_app(state: WebState) -> Starlette:
         *change_routes(views),
         *bundle_routes(views),
         *deployment_routes(views),
+        *deploy_routes(views),
         *token_routes(views),
         *session_routes(views),
         Mount("/static", StaticFiles(directory=STATIC)),

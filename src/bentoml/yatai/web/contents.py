@@ -38,6 +38,12 @@ def read_contents(bundles: Bundles, record: BundleRecord) -> dict[str, Any]:
         }
 
 
+def read_operations(bundles: Bundles, record: BundleRecord) -> dict[str, dict[str, Any]]:
+    """`operations` of a bundle's API document. Raises `NotFound` if its files are gone."""
+    with bundles.directory(record) as directory:
+        return operations(_json(BundleLayout(directory, record.name).openapi))
+
+
 def digests(bundles: Bundles, record: BundleRecord) -> dict[str, str]:
     """SHA-256 by path, as the manifest has them."""
     with bundles.directory(record) as directory:

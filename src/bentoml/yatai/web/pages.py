@@ -17,6 +17,7 @@ import bentoml
 from bentoml.markdown import render_markdown
 from bentoml.yatai.access import Caller
 
+from .charts import charts, figure_text, table
 from .session import csrf_token, take_flashes
 from .state import WebState
 
@@ -44,6 +45,7 @@ class Pages:
             markdown=_markdown,
             segment=lambda text: quote(text, ""),
         )
+        self._environment.globals.update(charts=charts, figure_text=figure_text, figures_table=table)
 
     def render(
         self, template: str, request: Request, caller: Caller | None, status: int = 200, **values: Any

@@ -117,6 +117,7 @@ def deployment_row(deployment: Deployment) -> Plain:
         "bento_version": deployment.spec.get("bento_version"),
         "state": deployment.state.get("state") or "UNKNOWN",
         "error_message": deployment.state.get("error_message") or "",
+        "drift": _sentences((deployment.state.get("info") or {}).get("drift")),
         "labels": dict(deployment.labels),
         "created_at": moment(deployment.created_at),
         "last_updated_at": moment(deployment.last_updated_at),
@@ -131,3 +132,8 @@ def deployment_detail(deployment: Deployment) -> Plain:
         "info": deployment.state.get("info") or {},
         "seen_at": deployment.state.get("timestamp"),
     }
+
+
+def _sentences(drift: Any) -> str:
+    """As one text; operators of other packages may store it in another shape."""
+    return "; ".join(map(str, drift)) if isinstance(drift, list) else str(drift or "")

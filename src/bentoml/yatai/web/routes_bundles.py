@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import shlex
 from typing import Any
 
 from starlette.requests import Request
@@ -17,13 +15,13 @@ from bentoml.yatai.access import Caller
 from bentoml.yatai.db.bundles import BundleQuery
 from bentoml.yatai.services.compare import compare, compare_files
 
+from .api_calls import with_call
 from .contents import digests, is_near, operations, read_contents
 from .plain import alias_move_row, alias_row, bundle_detail, bundle_row, event_row
 from .views import Views, number
 
 ROWS = 40
 MOST_ROWS = 1000
-API_KEYS = ("docs", "input_config", "output_type", "batch", "mb_max_batch_size", "mb_max_latency")
 
 
 def bundle_routes(views: Views) -> list[Route]:
@@ -85,7 +83,7 @@ def bundle_routes(views: Views) -> list[Route]:
                 problem = str(err)
         known = operations(contents["openapi"]) if contents else {}
         data = bundle_detail(record)
-        data["apis"] = [_with_call(api, known) for api in data["apis"]]
+        data["apis"] = [with_call(api, known) for api in data["apis"]]
         return {
             "bundle": data,
             "contents": contents,
@@ -140,22 +138,3 @@ def _query(request: Request, name: str | None, *, only_deleted: bool = False) ->
 def _asked_for(views: Views, request: Request) -> BundleRecord:
     values = request.path_params
     return views.state.registry.bundles.find(values["name"], values["version"])
-
-
-def _with_call(api: dict[str, Any], known: dict[str, dict[str, Any]]) -> dict[str, Any]:
-    """The API with its schema and a command that calls it."""
-    route = str(api.get("route") or api.get("name"))
-    operation = known.get(route, {})
-    media_type = operation.get("media_type") or "application/json"
-    example = operation.get("example")
-    if media_type.startswith("multipart/") or media_type.startswith("image/"):
-        data = "--form 'image=@FILE'" if media_type.startswith("multipart/") else "--data-binary @FILE"
-    elif media_type == "application/octet-stream":
-        data = "--data-binary @FILE"
-    else:
-        text = example if isinstance(example, str) else json.dumps({} if example is None else example)
-        data = f"--data {shlex.quote(text)}"
-    header = "" if data.startswith("--form") else f" --header {shlex.quote(f'Content-Type: {media_type}')}"
-    curl = f"curl{header} {data} http://localhost:5000/{shlex.quote(route)}"
-    shown = {"route": route, "curl": curl, "schema": operation.get("schema"), "example": example}
-    return {**dict.fromkeys(API_KEYS), **api, **shown}
