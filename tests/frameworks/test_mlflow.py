@@ -27,7 +27,7 @@ class TestPyfunc(ArtifactContract):
     FILES = {"my_model/MLmodel", "my_model.yml"}
     WRONG = (3, None, {})
     WRONG_ERROR = InvalidArgument
-    INFERRED_PIP = {"mlflow"}
+    INFERRED_PIP = {"mlflow-skinny"}
 
     @pytest.fixture(autouse=True)
     def _folder(self, tmp_path_factory: pytest.TempPathFactory) -> None:
@@ -48,7 +48,7 @@ class TestPyfunc(ArtifactContract):
         env = BentoServiceEnv(infer_pip_packages=True)
         artifact.set_dependencies(env)
         names = {package.partition("==")[0] for package in env.requested_packages()}
-        assert names >= {"mlflow", "scikit-learn"}
+        assert names >= {"mlflow-skinny", "scikit-learn"}
 
     def test_a_file_address_is_fetched(self) -> None:
         assert self.probe(MlflowModelArtifact("m").pack(Path(self.model()).as_uri()).get()) == self.probe(

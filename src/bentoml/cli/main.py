@@ -24,6 +24,7 @@ _COMMANDS = {
     "lambda": Entry("bentoml.cli.cloud:aws_lambda", "Not supported; says what is."),
     "list": Entry("bentoml.cli.list", "List saved bundles."),
     "lock": Entry("bentoml.cli.lock", "Pin a bundle's packages with digests."),
+    "mlflow": Entry("bentoml.cli.mlflow", "Exchange models with MLflow."),
     "open-api-spec": Entry("bentoml.cli.open_api_spec", "Print the OpenAPI document of a bundle."),
     "pull": Entry("bentoml.cli.pull", "Fetch a bundle of a Yatai server."),
     "push": Entry("bentoml.cli.push", "Send a bundle to a Yatai server."),

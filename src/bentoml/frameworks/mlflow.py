@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.metadata
 import os
 import shutil
 from pathlib import Path
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 
 DESCRIPTION = "MLmodel"
 REQUIREMENTS = "requirements.txt"
+WHOLE, SKINNY = "mlflow", "mlflow-skinny"
 
 
 class MlflowModelArtifact(ModelArtifact):
@@ -47,19 +49,14 @@ class MlflowModelArtifact(ModelArtifact):
             raise self._refusal(model, "the folder or the address of an MLflow model")
         mlflow = import_package("mlflow", self)
         pyfunc = import_package("mlflow.pyfunc", self)
-        address = os.fspath(model)
-        if "://" in address or address.partition(":")[0] in {"models", "runs"}:
-            try:
-                address = mlflow.artifacts.download_artifacts(artifact_uri=address)
-            except mlflow.exceptions.MlflowException as err:
-                raise NotFound(f"MLflow has no model at '{model}': {err}") from err
-        if not (Path(address) / DESCRIPTION).is_file():
-            raise NotFound(f"'{address}' is not a folder written by MLflow: it has no file '{DESCRIPTION}'")
+        source = fetched(model, self)
+        if not (source / DESCRIPTION).is_file():
+            raise NotFound(f"'{source}' is not a folder written by MLflow: it has no file '{DESCRIPTION}'")
         try:
-            self._model = pyfunc.load_model(address)
+            self._model = pyfunc.load_model(str(source))
         except mlflow.exceptions.MlflowException as err:
-            raise InvalidArgument(f"MLflow cannot load '{address}' as python_function: {err}") from err
-        self._source = Path(address)
+            raise InvalidArgument(f"MLflow cannot load '{source}' as python_function: {err}") from err
+        self._source = source
         return self
 
     def load(self, path: str) -> MlflowModelArtifact:
@@ -73,8 +70,36 @@ class MlflowModelArtifact(ModelArtifact):
         """MLflow, and once a model is packed, what its own requirements.txt names."""
         if not env.infer:
             return
-        env.add_pip_packages(["mlflow"])
+        env.add_pip_packages([_distribution()])
         requirements = self._source / REQUIREMENTS
         if self._model is not None and requirements.is_file():
             lines = (line.strip() for line in requirements.read_text(encoding="utf-8").splitlines())
             env.add_pip_packages([line for line in lines if line and not line.startswith(("#", "-"))])
+
+
+def fetched(address: str | os.PathLike[str], artifact: MlflowModelArtifact) -> Path:
+    """The directory of a model, downloaded first if `address` is one of MLflow's.
+
+    Raises:
+        NotFound: MLflow has no model there.
+        MissingDependencyException: MLflow is not installed.
+    """
+    text = os.fspath(address)
+    if "://" not in text and text.partition(":")[0] not in {"models", "runs"}:
+        return Path(text)
+    mlflow = import_package("mlflow", artifact)
+    try:
+        return Path(mlflow.artifacts.download_artifacts(artifact_uri=text))
+    except mlflow.exceptions.MlflowException as err:
+        raise NotFound(f"MLflow has no model at '{text}': {err}") from err
+
+
+def _distribution() -> str:
+    """`mlflow-skinny` where only that is installed; it loads and calls models as the whole does."""
+    for name in (WHOLE, SKINNY):
+        try:
+            importlib.metadata.distribution(name)
+        except importlib.metadata.PackageNotFoundError:
+            continue
+        return name
+    return WHOLE
