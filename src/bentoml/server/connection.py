@@ -18,6 +18,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResp
 from bentoml.batching.queue import DONE, Request
 from bentoml.workers.slab import SharedBody
 
+from . import departure
 from .answers import AnswerHead
 from .checks import Rejection
 from .hub import Hub
@@ -99,6 +100,7 @@ class Connection(HttpToolsProtocol):
         self._refused = False
         self._ended = False
         self._said_close = False
+        self._knows_interim = True
         self._used = False
         self._reading_paused = False
 
@@ -130,8 +132,14 @@ class Connection(HttpToolsProtocol):
         """A client may close its side and still wait for answers."""
         if self.order and self._phase == IDLE and self.scheme == "http" and not self._finished:
             self._ended = True
+            if self._knows_interim and self._is_unanswered(self.order[0]):
+                departure.watch(self.transport, self.order, self.loop)
             return True
         return None
+
+    def _is_unanswered(self, item: Request | Turn) -> bool:
+        """Whether nothing of an answer is written yet."""
+        return isinstance(item, Request) or (item.cycle is not None and not item.cycle.response_started)
 
     def pause_writing(self) -> None:
         super().pause_writing()

@@ -20,8 +20,8 @@ from bentoml.bundle.descriptor import ApiDescriptor, BundleDescriptor
 from bentoml.exceptions import BentoMLException
 from bentoml.settings import Settings
 from bentoml.workers.config import WorkerConfig
+from bentoml.workers.cores import thread_environment
 from bentoml.workers.devices import device_environment
-from bentoml.workers.process import thread_environment
 from bentoml.workers.recycling import WearLimits
 from bentoml.workers.slab import Slab
 from bentoml.workers.supervisor import Supervisor

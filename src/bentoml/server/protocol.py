@@ -220,6 +220,7 @@ class PredictionProtocol(Connection):
         self._length = checked.length or 0
         method = self.parser.get_method()
         self._keep_alive = self.parser.should_keep_alive() and version != "1.0"
+        self._knows_interim = self._knows_interim and version != "1.0"
         route = hub.routes.get(self.url.partition(b"?")[0])
         if route is None or method not in route.methods or (hub.cors and self._is_cross_origin()):
             self._begin_generic(checked)

@@ -99,17 +99,6 @@ def ignore_stop_signals() -> None:
         signal.pthread_sigmask(signal.SIG_UNBLOCK, STOPPING)
 
 
-def thread_environment(workers: int) -> dict[str, str]:
-    """Variables that keep the numeric libraries of several workers from fighting for the cores.
-
-    A variable that is set already is left alone.
-    """
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    share = str(max(1, cores // max(1, workers)))
-    names = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_MAX_THREADS")
-    return {name: share for name in names if name not in os.environ}
-
-
 def is_stopped(pid: int) -> bool:
     """Whether a process was stopped by a signal (SIGSTOP, a debugger). Known on Linux only."""
     try:

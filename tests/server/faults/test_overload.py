@@ -101,6 +101,28 @@ def test_P4_retry_after_follows_the_drain_rate(probe_bundle: Path, tmp_path: Pat
         assert [wire.answer().status for wire in wires] == [200] * 5
 
 
+def test_P4_P5_clients_of_a_slow_model_just_wait(probe_bundle: Path, tmp_path: Path) -> None:
+    """Eight at once on calls of 1.5 s: nobody is refused, also when eight others gave up just before."""
+    cors = {"BENTOML_ENABLE_CORS": "true", "BENTOML_CORS_ALLOW_ORIGIN": "*"}
+    with serving(probe_bundle, tmp_path, env=cors) as server:
+        for _ in range(3):
+            assert post(server.port, "/slow1", {"ms": 1500, "id": "first"}).status == 200
+        with contextlib.ExitStack() as stack:
+            for i in range(8):
+                wire = stack.enter_context(Wire(server.port))
+                fields = {**JSON, "Origin": "http://elsewhere"} if i % 2 else JSON  # over the application
+                wire.send(request("/slow1", b'{"ms": 1500, "id": "left-%d"}' % i, headers=fields))
+            until(lambda: waiting(server.port, "slow1") == 7)
+        until(lambda: waiting(server.port, "slow1") == 0)
+        calls = [request("/slow1", b'{"ms": 1500, "id": "%d"}' % i, headers=JSON) for i in range(8)]
+        with contextlib.ExitStack() as stack:
+            wires = [stack.enter_context(Wire(server.port, 90)).send(call) for call in calls]
+            assert [wire.answer().status for wire in wires] == [200] * 8
+        ran = [item for _, item in server.executions("slow1")][3:]
+        assert len([item for item in ran if item.startswith("left")]) == 1  # the one that ran already
+        assert sorted(item for item in ran if not item.startswith("left")) == [str(i) for i in range(8)]
+
+
 def waiting(port: int, route: str) -> int:
     page = json.loads(get(port, "/debug/batching").body)
     return next(int(row["waiting"]) for row in page["apis"] if row["route"] == route)

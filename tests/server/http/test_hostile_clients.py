@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import pickle
 import random
@@ -181,18 +182,55 @@ def in_progress(port: int) -> float:
     return sum(values) - 1  # this request itself
 
 
-def test_P5_what_nobody_waits_for_is_not_run(server: ServerProcess, port: int) -> None:
+@pytest.mark.parametrize("how", ["reset", "close"])
+def test_P5_F35_what_nobody_waits_for_is_not_run(server: ServerProcess, port: int, how: str) -> None:
     """Queued behind a running call, clients leave; their items never reach the model."""
+    name = f"left-{how}"
+    body = json.dumps({"id": name}).encode()
     with Wire(port) as first:
-        first.send(request("/slow1", b'{"ms": 1000, "id": "holds"}', headers=JSON))
-        until(lambda: (server.workers()[0], "holds") in server.executions("slow1"))
-        wires = [Wire(port).send(request("/echo1", b'{"id": "left"}', headers=JSON)) for _ in range(50)]
+        first.send(request("/slow1", b'{"ms": 4000, "id": "%s"}' % name.encode(), headers=JSON))
+        until(lambda: name in [item for _, item in server.executions("slow1")])
+        wires = [Wire(port).send(request("/echo1", body, headers=JSON)) for _ in range(50)]
         assert get(port, "/readyz").status == 200  # all of those have been read by now
         for wire in wires:
-            wire.reset()
+            if how == "reset":
+                wire.reset()
+            else:
+                wire.sock.close()
+        until(lambda: waiting(port, "echo1") == 0, what="the end of what nobody waits for")
+        assert server.executions("slow1")[-1][1] == name
         assert first.answer().status == 200
     assert post(port, "/echo1", {"id": "after"}).status == 200
-    assert [item for _, item in server.executions("echo1")].count("left") <= 1
+    assert [item for _, item in server.executions("echo1")].count(name) <= 1
+
+
+@pytest.mark.parametrize("version", ["1.1", "1.0"])
+def test_F35_a_client_that_only_stopped_sending_gets_its_answers(port: int, version: str) -> None:
+    """Asked in the one way that HTTP/1.1 has, an interim response, whether it is still there."""
+    data = request("/slow1", b'{"ms": 300, "id": "half"}', headers=JSON)
+    with Wire(port) as wire:
+        answers = [wire.send(data.replace(b"HTTP/1.1", f"HTTP/{version}".encode())).finish_sending().answer()]
+        if version == "1.1":
+            assert answers[0].status == 100
+            answers = [wire.answer()]
+        assert [(answer.status, answer.json()) for answer in answers] == [(200, 300)]
+        assert wire.is_closed()
+
+
+def test_F35_pipelined_requests_of_a_client_that_stopped_sending(port: int) -> None:
+    data = b"".join(request("/echo", b"%d" % i, headers=JSON) for i in range(5))
+    hold = request("/slow1", b'{"ms": 300, "id": "half"}', headers=JSON)
+    with Wire(port) as wire:
+        wire.send(hold + data).finish_sending()
+        answers = [wire.answer() for _ in range(7)]
+        assert [answer.status for answer in answers] == [100] + [200] * 6
+        assert [answer.json() for answer in answers[1:]] == [300, 0, 1, 2, 3, 4]
+        assert wire.is_closed()
+
+
+def waiting(port: int, route: str) -> int:
+    page = json.loads(get(port, "/debug/batching").body)
+    return next(int(row["waiting"]) for row in page["apis"] if row["route"] == route)
 
 
 class Canary:

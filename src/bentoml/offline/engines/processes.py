@@ -20,8 +20,9 @@ from bentoml.exceptions import BentoMLException, WorkerLost
 from bentoml.offline.typed import joined
 from bentoml.offline.values import Mode, Outcome, Piece
 from bentoml.workers.channel import BlockingChannel
+from bentoml.workers.cores import thread_environment
 from bentoml.workers.frames import CONFIG, FAIL, HELLO, kind_of, pack_message, payload_of
-from bentoml.workers.process import WorkerProcess, spawn, thread_environment
+from bentoml.workers.process import WorkerProcess, spawn
 
 from .inline import done
 from .process_main import ENTRY
