@@ -1,6 +1,9 @@
 """The bars that this project set itself, and whether a run met them.
 
-A ratio is ours divided by another server's, taken round by round; the median decides.
+A ratio is ours divided by another server's, taken round by round; the median decides. A cell in which
+anything went wrong says nothing about speed: a refusal is quick, and a server that answers a few of its
+clients has short queues. So rounds with such a cell are left out, which the table says, and a bar for
+which ours has no other cell is missed.
 """
 
 from __future__ import annotations
@@ -17,7 +20,11 @@ Cells = Sequence[dict[str, Any]]
 
 @dataclass(frozen=True)
 class Verdict:
-    """One bar. `value` None: not measured in this run."""
+    """One bar. `value` None: not measured in this run.
+
+    Attributes:
+        faulty: rounds that were left out because answers failed, ours or the other server's.
+    """
 
     work: str
     what: str
@@ -25,12 +32,18 @@ class Verdict:
     value: float | None
     met: bool | None
     stretch: str = ""
+    faulty: int = 0
 
     @property
     def shown(self) -> str:
         if self.value is None:
-            return "not measured"
-        return f"{self.value:.0f}" if self.value >= 100 else f"{self.value:.3g}"
+            return f"nothing without faults in {_rounds(self.faulty)}" if self.faulty else "not measured"
+        figure = f"{self.value:.0f}" if self.value >= 100 else f"{self.value:.3g}"
+        return f"{figure} ({_rounds(self.faulty)} with faults left out)" if self.faulty else figure
+
+
+def _rounds(count: int) -> str:
+    return f"{count} round{'s' if count != 1 else ''}"
 
 
 @dataclass(frozen=True)
@@ -50,10 +63,16 @@ class Bar:
     ours: str = OURS
 
     def judge(self, cells: Cells) -> Verdict:
-        found = _ratios(cells, self)
+        mine, theirs = _by_round(cells, self, self.ours), _by_round(cells, self, self.peer)
+        rounds = mine.keys() & theirs.keys()
+        faulty = {number for number in rounds if _is_faulty(mine[number]) or _is_faulty(theirs[number])}
+        pairs = [(mine[n][self.field], theirs[n][self.field]) for n in sorted(rounds - faulty)]
+        found = [a / b for a, b in pairs if b]
         value = median(found) if found else None
         is_latency = self.field != "rate"
         met = None if value is None else (value <= self.least if is_latency else value >= self.least)
+        if value is None and rounds and all(_is_faulty(mine[number]) for number in rounds):
+            met = False
         sign = "≤" if is_latency else "≥"
         return Verdict(
             f"{self.workload}, c={self.connections}",
@@ -62,20 +81,25 @@ class Bar:
             value,
             met,
             "" if self.stretch is None else f"{sign} {self.stretch:g}x",
+            len(faulty),
         )
 
 
-def _ratios(cells: Cells, bar: Bar) -> list[float]:
-    here = [c for c in cells if (c["workload"], c["connections"]) == (bar.workload, bar.connections)]
-    mine = {c["round"]: c[bar.field] for c in here if c["peer"] == bar.ours}
-    pairs = [(mine[c["round"]], c[bar.field]) for c in here if c["peer"] == bar.peer and c["round"] in mine]
-    return [a / b for a, b in pairs if b]
+def _by_round(cells: Cells, bar: Bar, peer: str) -> dict[int, dict[str, Any]]:
+    where = (bar.workload, bar.connections, peer)
+    return {c["round"]: c for c in cells if (c["workload"], c["connections"], c["peer"]) == where}
+
+
+def _is_faulty(cell: dict[str, Any]) -> bool:
+    return bool(cell["faults"] + cell["faults_while_reading_answers"])
 
 
 def _tail(cells: Cells) -> Verdict:
     mine = [c for c in cells if (c["workload"], c["connections"], c["peer"]) == ("rf", 128, OURS)]
-    value = median(c["p99_us"] / c["p50_us"] for c in mine) if mine else None
-    return Verdict("rf, c=128", "p99 beside p50", "≤ 2x", value, None if value is None else value <= 2)
+    good = [c for c in mine if not _is_faulty(c)]
+    value = median(c["p99_us"] / c["p50_us"] for c in good) if good else None
+    met = value <= 2 if value is not None else False if mine else None
+    return Verdict("rf, c=128", "p99 beside p50", "≤ 2x", value, met, faulty=len(mine) - len(good))
 
 
 BARS: tuple[Bar, ...] = (
@@ -117,7 +141,8 @@ def judge(cells: Cells) -> list[Verdict]:
     """Every bar that this run says something about."""
     checks: list[Callable[[Cells], Verdict]] = [bar.judge for bar in BARS]
     checks.append(_tail)
-    return [verdict for verdict in (check(cells) for check in checks) if verdict.value is not None]
+    verdicts = [check(cells) for check in checks]
+    return [verdict for verdict in verdicts if verdict.value is not None or verdict.faulty]
 
 
 def judge_footprint(record: dict[str, Any]) -> list[Verdict]:

@@ -113,10 +113,31 @@ def test_bars_are_judged_round_by_round() -> None:
         (v.work, v.what): v for v in bars.judge([*CELLS, cell("nginx", 1, 200.0), cell("nginx", 2, 1000.0)])
     }
     flask = verdicts["lr, c=128", "requests/s beside flask"]
-    assert (flask.value, flask.met, flask.stretch) == (4.0, False, "≥ 100x")
+    assert (flask.value, flask.met, flask.stretch) == (6.0, False, "≥ 100x")
     assert verdicts["lr, c=128", "requests/s beside nginx"].met is True  # 0.5 and 0.3 of it
     assert ("rf, c=128", "p99 beside p50") not in verdicts, "what was not measured is not judged"
-    assert "| ≥ 60x | 4 | **no** | ≥ 100x |" in bars.as_markdown([flask])
+    shown = "6 (1 round with faults left out)"
+    assert f"| ≥ 60x | {shown} | **no** | ≥ 100x |" in bars.as_markdown([flask])
+    assert "left out" not in bars.as_markdown([verdicts["lr, c=128", "requests/s beside nginx"]])
+
+
+def gpt(peer: str, faults: int, **changes: Any) -> dict[str, Any]:
+    return cell(peer, 1, **{"rate": 0.5, **changes}, workload="gpt", connections=8, faults=faults)
+
+
+def test_quick_refusals_meet_no_bar() -> None:
+    """617 refusals within a millisecond each are no p50 of half a millisecond."""
+    verdicts = bars.judge([gpt("ours", 617, rate=0.0, p50_us=554), gpt("bare", 0, p50_us=15_658_507)])
+    assert [(v.value, v.met) for v in verdicts] == [(None, False)] * 2
+    assert bars.as_markdown(verdicts).count("| nothing without faults in 1 round | **no** |") == 2
+    [tail] = bars.judge([cell("ours", 1, 1.0, workload="rf", faults_while_reading_answers=1)])
+    assert (tail.value, tail.met, tail.faulty) == (None, False, 1)
+
+
+def test_faults_of_another_server_judge_nobody() -> None:
+    verdicts = bars.judge([gpt("ours", 0), gpt("bare", 1)])
+    assert [(v.value, v.met, v.faulty) for v in verdicts] == [(None, None, 1)] * 2
+    assert "| nothing without faults in 1 round | – |" in bars.as_markdown(verdicts)
 
 
 def test_latency_bar_is_a_most() -> None:
