@@ -20,14 +20,15 @@ class Head:
 
 
 class Reply:
-    """What a worker returns, in the shape the dispatcher reads."""
+    """What a worker returns, in the shape the dispatcher reads. A row is a byte of a body here."""
 
-    def __init__(self, batch: int, size: int, seconds: float) -> None:
+    def __init__(self, batch: int, size: int, seconds: float, rows: int = 0) -> None:
         self.batch = batch
         self.bodies = [b""] * size
         self.heads = [b"ok"]
         self.indexes = None
         self.times = (0.0, seconds, 0.0)
+        self.rows = rows
 
 
 class Policy(Protocol):
@@ -108,12 +109,16 @@ class Simulation:
                 handle()
 
     def send(
-        self, queue: ApiQueue, on_answer: Callable[[Request, int], None], timeout_s: float = 60.0
+        self,
+        queue: ApiQueue,
+        on_answer: Callable[[Request, int], None],
+        timeout_s: float = 60.0,
+        body: bytes = b"",
     ) -> Request:
         """A request arrives now."""
         self.now += self.read_s
         start = self.now
-        request = Request(Sink(self, on_answer), queue, b"h", b"", b"%036d" % 0, start, start + timeout_s)
+        request = Request(Sink(self, on_answer), queue, b"h", body, b"%036d" % 0, start, start + timeout_s)
         self.policy.submit(request)
         return request
 
@@ -145,7 +150,7 @@ class Worker:
         seconds = self.sim.cost(api, len(bodies))
         requests = self.batches[batch].requests
         self.sim.batches.append((self.sim.now, api, list(requests)))
-        reply = Reply(batch, len(bodies), seconds)
+        reply = Reply(batch, len(bodies), seconds, sum(map(len, bodies)))
         total = seconds + 2 * self.sim.hand_over_s
         self.sim.later(total, lambda: self.sim.policy.batch_done(self, reply))
 

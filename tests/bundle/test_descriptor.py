@@ -160,6 +160,8 @@ def test_malformed_documents_are_named(tmp_path: Path, text: str, named: str) ->
         ("{name: a, input_type: b, mb_max_batch_size: true}", "mb_max_batch_size"),
         ("{name: a, input_type: b, input_config: [1]}", "input_config"),
         ("{name: a, input_type: b, timeout_s: 0}", "timeout_s"),
+        ("{name: a, input_type: b, max_batch_rows: 0}", "max_batch_rows"),
+        ("{name: a, input_type: b, max_batch_rows: many}", "max_batch_rows"),
         ("5", "apis"),
     ],
 )

@@ -49,6 +49,7 @@ class Everything(bentoml.BentoService):
         isolate=False,
         idempotent=True,
         example={"a": 1},
+        max_batch_rows=500,
     )
     def zeta(self, items: Any, tasks: Any) -> Any:
         return items
@@ -67,6 +68,7 @@ def test_every_parameter_reaches_the_api() -> None:
     api = Everything().get_inference_api("classify")
     assert (api.name, api.route, api.doc) == ("classify", "v1/classify", "Classifies.")
     assert (api.mb_max_batch_size, api.mb_max_latency, api.batch) == (1000, 10000, True)
+    assert api.max_batch_rows == 500
     assert (api.timeout_s, api.max_concurrency, api.thread_safe) == (2.5, 3, True)
     assert (api.isolate, api.idempotent, api.example) == (False, True, {"a": 1})
     assert api.task_argument == "tasks" and not api.is_async
@@ -78,6 +80,7 @@ def test_defaults_are_those_of_0_13() -> None:
     api = Everything().get_inference_api("alpha")
     assert (api.name, api.route, api.doc) == ("alpha", "alpha", "Docstring of alpha.")
     assert (api.mb_max_batch_size, api.mb_max_latency, api.batch) == (4000, 20000, False)
+    assert api.max_batch_rows is None
     assert (api.timeout_s, api.max_concurrency, api.thread_safe) == (None, 1, False)
     assert (api.isolate, api.idempotent, api.example) == (True, False, [1])
     assert api.task_argument is None and isinstance(api.output_adapter, DefaultOutput)

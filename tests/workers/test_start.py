@@ -6,6 +6,7 @@ import json
 import sys
 import urllib.request
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from time import monotonic, sleep
 from typing import Any
@@ -17,9 +18,10 @@ from tests.e2e.processes import Server, run, serving
 SERVICE = """
 import os
 import sys
+import time
 
 import bentoml
-from bentoml.adapters import JsonInput
+from bentoml.adapters import DataframeInput, JsonInput
 
 
 def note(*words):
@@ -42,6 +44,12 @@ class Noted(bentoml.BentoService):
     async def waits(self, value):
         note("waits", value)
         return value
+
+    @bentoml.api(input=DataframeInput(), batch=True, max_batch_rows=10)
+    def table(self, frame):
+        note("table", len(frame))
+        time.sleep(0.05)
+        return frame["a"].tolist()
 
     @bentoml.api(input=JsonInput(), example=1)
     def broken(self, value):
@@ -144,3 +152,30 @@ def test_warm_up_can_be_switched_off_and_devices_hidden(bundle: Path, tmp_path: 
         assert notes(tmp_path, "start") == [["0", "-1", "False"]]
         assert notes(tmp_path, "sizes") == []
         assert ask(server, "/debug/batching")["apis"][0]["batches_seen"] == 0
+
+
+def tables_of_four(server: Server) -> None:
+    """Thirty requests at once, of four rows each."""
+    bodies = [[{"a": 4 * i + k} for k in range(4)] for i in range(30)]
+    with ThreadPoolExecutor(30) as pool:
+        answers = list(pool.map(lambda body: ask(server, "/table", body), bodies))
+    assert answers == [[4 * i + k for k in range(4)] for i in range(30)]
+
+
+def test_no_call_has_more_rows_than_the_api_allows(pinned: tuple[Server, Path]) -> None:
+    server, folder = pinned
+    tables_of_four(server)
+    calls = [int(rows) for (rows,) in notes(folder, "table")]
+    assert sum(calls) == 120
+    assert max(calls) == 8
+    (row,) = [row for row in ask(server, "/debug/batching")["apis"] if row["route"] == "table"]
+    assert row["largest_batch_rows"] == 10
+    tables_of_four(server)  # what a body holds is known now, so that batches are cut right at once
+    (row,) = [row for row in ask(server, "/debug/batching")["apis"] if row["route"] == "table"]
+    assert row["rows_per_byte"] > 0
+
+
+def test_an_operator_may_allow_other_rows_in_a_call(bundle: Path, tmp_path: Path) -> None:
+    with start(bundle, tmp_path, BENTOML_MB_MAX_BATCH_ROWS="4") as server:
+        tables_of_four(server)
+        assert {rows for (rows,) in notes(tmp_path, "table")} == {"4"}

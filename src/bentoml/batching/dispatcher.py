@@ -168,6 +168,8 @@ class Dispatcher:
             self._learn(queue, len(requests), total_s, decode_s + call_s + encode_s, now)
         self._tick()
         stats = queue.stats
+        if queue.rows is not None:
+            queue.rows.note((request.body for request in requests), answers.rows)
         stats.decode_s += decode_s
         stats.call_s += call_s
         stats.encode_s += encode_s
@@ -311,6 +313,8 @@ class Dispatcher:
         drop, size = (0, 1) if head.tries else plan_cut(queue, head, idle, now, lambda: self._free_at(queue))
         dropped = queue.take(drop, head.priority)
         note_drops(queue, drop)
+        if queue.rows is not None:
+            size = queue.rows.fitting((r.body for r in queue.in_order(head.priority)), size)
         requests = queue.take(min(MAX_BATCH, size), head.priority)
         self._batch_ids = (self._batch_ids + 1) & 0xFFFFFFFF
         batch = Batch(self._batch_ids, queue, requests, link, now)

@@ -60,3 +60,4 @@ class Answered(Protocol):
     heads: Sequence[bytes]
     indexes: Sequence[int] | None
     times: tuple[float, float, float]
+    rows: int

@@ -11,6 +11,7 @@ from typing import Any, Protocol
 
 from .cohort import Cohort
 from .cost_model import CostModel
+from .rows import RowLimit
 from .stats import ApiStats
 
 WAITING, SENT, DONE = range(3)
@@ -92,6 +93,7 @@ class ApiQueue:
         slots: batches one worker may hold at once (above 1 for async and thread-safe APIs).
         limit: most requests that may wait.
         classes: number of priority classes; class 0 is served first.
+        most_rows: most rows in one batch, where requests carry several; None for no such limit.
     """
 
     def __init__(
@@ -106,6 +108,7 @@ class ApiQueue:
         slots: int = 1,
         idempotent: bool = False,
         classes: int = 1,
+        most_rows: int | None = None,
     ) -> None:
         self.route = route
         self.index = index
@@ -127,6 +130,7 @@ class ApiQueue:
         self.answering_s = 0.0  # from the end of a batch to its last answer
         self.apart_until = 0.0  # see `spacing`
         self.caution_s = 0.0  # admission leaves so much room, see `cut.note_drops`
+        self.rows = RowLimit(most_rows) if most_rows else None
         self.model = CostModel()
         self.cohort = Cohort(enabled=cap > 1)
         self.stats = ApiStats(route)
@@ -187,9 +191,7 @@ class ApiQueue:
     def take(self, count: int, first: int = 0) -> list[Request]:
         """Remove up to `count` live requests: of class `first`, then of the others, each oldest first."""
         taken: list[Request] = []
-        lanes = self.lanes
-        order = [lanes[first], *lanes[:first], *lanes[first + 1 :]] if first else lanes
-        for lane in order:
+        for lane in self._order(first):
             while lane and len(taken) < count:
                 request = lane.popleft()
                 if request.state == WAITING:
@@ -197,6 +199,14 @@ class ApiQueue:
                     taken.append(request)
         self.live -= len(taken)
         return taken
+
+    def in_order(self, first: int = 0) -> Iterator[Request]:
+        """What waits, in the order in which `take` removes it."""
+        return (r for lane in self._order(first) for r in lane if r.state == WAITING)
+
+    def _order(self, first: int) -> list[deque[Request]]:
+        lanes = self.lanes
+        return [lanes[first], *lanes[:first], *lanes[first + 1 :]] if first else lanes
 
     def take_expired(self, now: float) -> list[Request]:
         """Remove the requests at the heads whose deadline has passed."""

@@ -43,6 +43,7 @@ class ApiDescriptor:
     is_async: bool = False
     max_concurrency: int = 1
     timeout_s: float | None = None
+    max_batch_rows: int | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """The entry of `apis:`; empty configurations and our fields at their defaults are left out."""
@@ -68,6 +69,8 @@ class ApiDescriptor:
             out["max_concurrency"] = self.max_concurrency
         if self.timeout_s is not None:
             out["timeout_s"] = self.timeout_s
+        if self.max_batch_rows is not None:
+            out["max_batch_rows"] = self.max_batch_rows
         return out
 
 
@@ -246,6 +249,7 @@ class _Reader:
             is_async=bool(row.get("is_async", False)),
             max_concurrency=self.number("max_concurrency", row, 1),
             timeout_s=self._timeout(row),
+            max_batch_rows=self.number("max_batch_rows", row, 0) or None,
         )
 
     def _timeout(self, row: dict[str, Any]) -> float | None:

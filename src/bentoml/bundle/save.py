@@ -201,6 +201,7 @@ def _describe_api(api: Any) -> ApiDescriptor:
         is_async=api.is_async,
         max_concurrency=api.max_concurrency,
         timeout_s=api.timeout_s,
+        max_batch_rows=api.max_batch_rows,
     )
 
 

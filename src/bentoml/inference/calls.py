@@ -42,11 +42,15 @@ Steps: TypeAlias = "Generator[Call, Any, T]"
 
 @dataclass(slots=True)
 class Times:
-    """Seconds of one run, by step."""
+    """Seconds of one run, by step.
+
+    `rows` is how many the items held together, where the API has a limit on them; 0 otherwise.
+    """
 
     decode_s: float = 0.0
     call_s: float = 0.0
     encode_s: float = 0.0
+    rows: int = 0
 
 
 def drive(steps: Generator[Call, Any, T], func: Callable[..., Any], times: Times) -> T:

@@ -7,11 +7,11 @@ client sends or user code does ends in that client's reply and in nobody else's.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from time import perf_counter
 from typing import TYPE_CHECKING, cast
 
-from bentoml.adapters.base_input import overrides_legacy
+from bentoml.adapters.base_input import Group, overrides_legacy
 from bentoml.adapters.limits import DecodeLimits
 from bentoml.types import InferenceTask, Payload, Reply
 
@@ -19,6 +19,7 @@ from .calls import Failure, Steps, Times, drive, drive_async, log_failure
 from .isolation import Ledger, isolate
 from .results import Finisher, failure_reply
 from .roads import Road, TaskRoad, ValueRoad
+from .row_spans import spans
 
 if TYPE_CHECKING:
     from bentoml.service.inference_api import InferenceAPI
@@ -36,12 +37,15 @@ class Pipeline:
         api: the API.
         limits: bounds on what decoding one item may cost, told to the input adapter; None leaves
             the adapter as it is.
+        max_rows: most rows in one call of a batch API, instead of the API's own `max_batch_rows`.
 
     Attributes:
         last_times: seconds the latest finished run spent in each step.
     """
 
-    def __init__(self, api: InferenceAPI, limits: DecodeLimits | None = None) -> None:
+    def __init__(
+        self, api: InferenceAPI, limits: DecodeLimits | None = None, max_rows: int | None = None
+    ) -> None:
         self.api = api
         self.last_times = Times()
         if limits is not None:
@@ -49,6 +53,7 @@ class Pipeline:
         self._finisher = Finisher(api.output_adapter, api.name)
         self._road = TaskRoad if overrides_legacy(api.input_adapter) else ValueRoad
         self._ledger = Ledger()
+        self._max_rows = max_rows or api.max_batch_rows
 
     def run(self, payloads: Sequence[Payload]) -> list[Reply]:
         """One reply per payload. Raises nothing that user code raised."""
@@ -76,7 +81,7 @@ class Pipeline:
 
     def _run(self, road: Road, times: Times, started: float) -> list[Reply]:
         if self.api.batch:
-            drive(self._batch(road), self.api.user_func, times)
+            drive(self._batch(road, times), self.api.user_func, times)
         else:
             for item in _open_items(road):
                 road.replies[item] = drive(road.one(item), self.api.user_func, times)
@@ -93,7 +98,7 @@ class Pipeline:
     async def _run_async(self, road: Road, times: Times, started: float) -> list[Reply]:
         func = self.api.user_func
         if self.api.batch:
-            await drive_async(self._batch(road), func, times)
+            await drive_async(self._batch(road, times), func, times)
         else:
             items = _open_items(road)
             found = await asyncio.gather(*(drive_async(road.one(i), func, times) for i in items))
@@ -113,8 +118,8 @@ class Pipeline:
         self.last_times = times
         return cast("list[Reply]", road.replies)
 
-    def _batch(self, road: Road) -> Steps[None]:
-        for items, group in road.groups():
+    def _batch(self, road: Road, times: Times) -> Steps[None]:
+        for items, group in self._calls(road, times):
             if not self._needs_care(road, items):
                 outcome = yield from road.attempt(items, group)
                 if not isinstance(outcome, Failure):
@@ -129,6 +134,20 @@ class Pipeline:
                 else:
                     self._ledger.note_good()
                     self._store(road, part, outcome)
+
+    def _calls(self, road: Road, times: Times) -> Iterator[tuple[Sequence[int], Group | None]]:
+        """The groups of a run, those with too many rows in parts."""
+        if self._max_rows is None:
+            yield from road.groups()
+            return
+        for items, group in road.groups():
+            rows = [1 if count is None else count for count in group.rows] if group else [1] * len(items)
+            times.rows += sum(rows)
+            if sum(rows) <= self._max_rows:
+                yield items, group
+            else:
+                for start, end in spans(rows, self._max_rows):
+                    yield items[start:end], None
 
     def _after_failure(self, road: Road, items: Sequence[int], failure: Failure) -> Steps[None]:
         log_failure(failure.error)

@@ -180,6 +180,7 @@ def _queue(index: int, api: ApiDescriptor, settings: Settings) -> ApiQueue:
         timeout_s=api.timeout_s or server.timeout_s,
         limit=server.queue_limit,
         classes=server.priority_classes,
+        most_rows=(server.max_batch_rows or api.max_batch_rows) if api.batch else None,
     )
 
 
@@ -199,5 +200,6 @@ def _worker_config(number: int, path: Path, descriptor: BundleDescriptor, settin
         warmup_batch=min(WARMUP_BATCH, settings.server.max_batch_size or WARMUP_BATCH)
         if settings.server.warmup
         else 0,
+        max_batch_rows=settings.server.max_batch_rows,
         generation=number,
     )

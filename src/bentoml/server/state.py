@@ -106,6 +106,8 @@ class ServerState:
                     "trusted": queue.model.trusted,
                     "largest_batch": queue.cap,
                     "steady_batch": queue.steady,
+                    "largest_batch_rows": queue.rows.most if queue.rows is not None else None,
+                    "rows_per_byte": queue.rows.per_byte if queue.rows is not None else None,
                     "latency_goal_s": queue.goal_s,
                     "queue_limit": queue.limit,
                     "waits_for_returning_clients": queue.cohort.share >= MIN_SHARE,

@@ -18,7 +18,8 @@ from .spec import ApiSpec
 EXAMPLE_ALIAS = "http_input_example"
 KEYWORDS = (
     "input", "output", "api_name", "route", "api_doc", "mb_max_batch_size", "mb_max_latency", "batch",
-    "timeout_s", "max_concurrency", "thread_safe", "isolate", "idempotent", "example", EXAMPLE_ALIAS,
+    "max_batch_rows", "timeout_s", "max_concurrency", "thread_safe", "isolate", "idempotent", "example",
+    EXAMPLE_ALIAS,
 )  # fmt: skip
 
 # How many calls an async function may have running when nobody says: items wait for the network
@@ -47,6 +48,7 @@ def build_api_spec(
     isolate: bool,
     idempotent: bool,
     example: Any,
+    max_batch_rows: int | None,
 ) -> ApiSpec:
     """Raises `InvalidArgument` for anything `@api` cannot mean."""
     _require_method(func)
@@ -71,6 +73,7 @@ def build_api_spec(
         isolate=bool(isolate),
         idempotent=bool(idempotent),
         example=example if example is not None else kwargs.get(EXAMPLE_ALIAS),
+        max_batch_rows=_rows(name, max_batch_rows, bool(batch)),
     )
 
 
@@ -143,6 +146,17 @@ def positive_int(name: str, option: str, value: Any, unit: str) -> int:
     if isinstance(value, bool) or not isinstance(value, (int, float)) or value < 1 or value != int(value):
         raise InvalidArgument(f"API '{name}': {option} is a whole number of {unit} above 0, not {value!r}")
     return int(value)
+
+
+def _rows(name: str, value: int | None, batch: bool) -> int | None:
+    if value is None:
+        return None
+    if not batch:
+        raise InvalidArgument(
+            f"API '{name}': max_batch_rows={value!r} limits the rows of a batch and needs batch=True; "
+            "the function of this API is called with one request"
+        )
+    return positive_int(name, "max_batch_rows", value, "rows")
 
 
 def _timeout(name: str, value: Any) -> float | None:

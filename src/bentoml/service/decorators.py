@@ -47,6 +47,7 @@ def api(
     isolate: bool = True,
     idempotent: bool = False,
     example: Any = None,
+    max_batch_rows: int | None = None,
     **kwargs: Any,
 ) -> Callable[[Func], Func]:
     """Make a method of a service an API.
@@ -71,6 +72,8 @@ def api(
         idempotent: a request whose worker died may be run again.
         example: an example request value for the API's documentation; `http_input_example=` is
             accepted as another name for it.
+        max_batch_rows: most rows in one micro-batch, for inputs whose requests carry several, such as
+            `DataframeInput`. A request with more rows is run alone.
 
     Raises:
         InvalidArgument: a name, route, number, keyword or the function's signature is not usable.
@@ -82,6 +85,7 @@ def api(
         "isolate": isolate,
         "idempotent": idempotent,
         "example": example,
+        "max_batch_rows": max_batch_rows,
     }
 
     if args:

@@ -30,6 +30,7 @@ class InferenceAPI:
         route: URL path without its leading slash.
         mb_max_latency: latency goal of a micro-batch, milliseconds.
         mb_max_batch_size: most requests in one micro-batch.
+        max_batch_rows: most rows in one micro-batch, None for no limit.
         max_concurrency: calls one worker may have running at the same time.
         timeout_s: seconds a client waits at most; None for the server's setting.
         isolate: repeat a failing batch in parts so that only the guilty items fail.
@@ -48,6 +49,7 @@ class InferenceAPI:
         self.batch = spec.batch
         self.mb_max_latency = spec.mb_max_latency_ms
         self.mb_max_batch_size = spec.mb_max_batch_size
+        self.max_batch_rows = spec.max_batch_rows
         self.is_async = spec.is_async
         self.max_concurrency = spec.max_concurrency
         self.thread_safe = spec.thread_safe

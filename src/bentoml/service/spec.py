@@ -39,6 +39,7 @@ class ApiSpec:
     isolate: bool = True
     idempotent: bool = False
     example: Any = None
+    max_batch_rows: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

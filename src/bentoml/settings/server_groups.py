@@ -59,6 +59,13 @@ class ServerSettings(Group):
         "BENTOML_MB_MAX_BATCH_SIZE",
         gt=0,
     )
+    max_batch_rows: int | None = option(
+        None,
+        "bento_server.microbatch.max_batch_rows",
+        "Rows per batch where requests carry several, instead of every API's own value.",
+        "BENTOML_MB_MAX_BATCH_ROWS",
+        gt=0,
+    )
     max_latency_ms: int | None = option(
         None,
         "bento_server.microbatch.max_latency",

@@ -23,6 +23,7 @@ class WorkerConfig:
         log_advanced: a dictConfig that replaces all of that.
         warmup_batch: requests in the largest batch that is run with an API's example before the worker
             is ready; 0 for no warm-up.
+        max_batch_rows: most rows in one call, instead of every API's own value.
     """
 
     bundle_path: str
@@ -35,6 +36,7 @@ class WorkerConfig:
     log_file: str | None = None
     log_advanced: dict[str, Any] | None = None
     warmup_batch: int = 0
+    max_batch_rows: int | None = None
     generation: int = 0
     index: int = 0
 

@@ -9,8 +9,9 @@ tell each other about ourselves (`HELLO`, `FAIL`) is JSON. Little-endian, no pad
              · 36 bytes request id × count · heads · bodies
              with flag SHARED: a u64 place × count follows the head lengths; a body that has one lies
              there in shared memory (see `slab`), not in the frame. INSIDE marks those that do not.
-    REPLY    f64 decode_s · f64 call_s · f64 encode_s · u32 body length × count · [u16 head index × count]
-             · u32 head length × heads · heads (u16 status, then header lines) · bodies
+    REPLY    f64 decode_s · f64 call_s · f64 encode_s · u32 rows · u32 body length × count
+             · [u16 head index × count] · u32 head length × heads · heads (u16 status, then header lines)
+             · bodies
     others   count bytes of payload
 
 The index array is left out when there is one head only (`heads == 1`), which is the usual case:
@@ -30,7 +31,7 @@ from .slab import SHARED_FROM_BYTES, SharedBody
 
 HEAD = Struct("<IBBHIII")
 LENGTH = Struct("<I")
-TIMES = Struct("<ddd")
+TIMES = Struct("<dddI")
 STATUS = Struct("<H")
 ID_BYTES = 36
 MAX_FRAME_BYTES = 1 << 31
@@ -71,7 +72,8 @@ class Call:
 class Answers:
     """A finished batch. A head is a u16 status and the header lines all its bodies share.
 
-    A large body may be a `memoryview` of the frame it came in.
+    A large body may be a `memoryview` of the frame it came in. `rows` is how many the requests held
+    together, 0 where nobody counted.
     """
 
     api: int
@@ -80,6 +82,7 @@ class Answers:
     heads: Sequence[bytes]
     indexes: Sequence[int] | None
     times: tuple[float, float, float]
+    rows: int = 0
 
 
 def pack_call(
@@ -122,7 +125,15 @@ def pack_answers(answers: Answers) -> list[Frame]:
     payload = sum(map(len, answers.heads)) + sum(map(len, answers.bodies))
     size = TIMES.size + len(lengths) + len(index) + len(table) + payload
     head = HEAD.pack(HEAD.size - 4 + size, REPLY, 0, answers.api, answers.batch, n, len(answers.heads))
-    return [head, TIMES.pack(*answers.times), lengths, index, table, *answers.heads, *answers.bodies]
+    return [
+        head,
+        TIMES.pack(*answers.times, answers.rows),
+        lengths,
+        index,
+        table,
+        *answers.heads,
+        *answers.bodies,
+    ]
 
 
 def pack_message(kind: int, payload: bytes = b"") -> bytes:
@@ -173,7 +184,7 @@ def unpack_answers(frame: Frame) -> Answers:
     at = HEAD.size - 4
     if at + TIMES.size > len(frame):
         raise FrameError("a REPLY frame ends inside its times")
-    times = TIMES.unpack_from(frame, at)
+    *times, rows = TIMES.unpack_from(frame, at)
     lengths, indexes, table, at = _arrays(frame, at + TIMES.size, n, heads_count)
     bodies: Sequence[Frame]
     if isinstance(frame, memoryview):
@@ -183,7 +194,7 @@ def unpack_answers(frame: Frame) -> Answers:
         heads, at = _cut(frame, at, table)
         bodies, at = _cut(frame, at, lengths)
     _check_end(frame, at)
-    return Answers(api, batch, bodies, heads, indexes, times)
+    return Answers(api, batch, bodies, heads, indexes, (times[0], times[1], times[2]), rows)
 
 
 def _fields(frame: Frame) -> tuple[int, int, int, int]:

@@ -58,7 +58,7 @@ class ServiceHost:
         self._apis = [by_route[route] for route in config.routes]
         names = {f.name for f in fields(DecodeLimits)}
         limits = DecodeLimits(**{k: v for k, v in config.limits.items() if k in names})
-        self._pipelines = [Pipeline(api, limits) for api in self._apis]
+        self._pipelines = [Pipeline(api, limits, config.max_batch_rows) for api in self._apis]
         for hook in self.service.start_hooks:
             self._call_hook(hook)
         self._samples = [self._warm_up(i, config.warmup_batch) for i in range(len(self._apis))]
@@ -169,6 +169,7 @@ class ServiceHost:
             heads,
             indexes,
             (times.decode_s, times.call_s, times.encode_s),
+            times.rows,
         )
         self._send(pack_answers(answers))
         if self._log is not None:
