@@ -5,16 +5,23 @@ from __future__ import annotations
 import contextlib
 import socket
 import threading
+from collections.abc import Callable
 
 
 class CuttingProxy:
     """Forwards to a port of this machine; the n-th connection ends after `limits[n]` bytes both ways.
 
     Connections beyond the list are not cut. A limit of 0 closes a connection at once.
+
+    Args:
+        before_cut: called before a connection is cut, while nothing moves on it. What a server received
+            and its handler has not read yet is lost with the connection, so a test that needs something
+            to have arrived has to wait for it here.
     """
 
-    def __init__(self, port: int, limits: list[int]) -> None:
+    def __init__(self, port: int, limits: list[int], before_cut: Callable[[], None] = lambda: None) -> None:
         self._port = port
+        self._before_cut = before_cut
         self.limits = list(limits)
         self.cuts = 0
         self._listener = socket.create_server(("127.0.0.1", 0))
@@ -41,20 +48,26 @@ class CuttingProxy:
             client.close()
             return
         server = socket.create_connection(("127.0.0.1", self._port))
+        ready = threading.Event()
         pumps = [
-            threading.Thread(target=self._pump, args=(one, other, budget), daemon=True)
+            threading.Thread(target=self._pump, args=(one, other, budget, ready), daemon=True)
             for one, other in ((client, server), (server, client))
         ]
         for pump in pumps:
             pump.start()
 
-    def _pump(self, source: socket.socket, target: socket.socket, budget: list[int]) -> None:
+    def _pump(
+        self, source: socket.socket, target: socket.socket, budget: list[int], ready: threading.Event
+    ) -> None:
         with contextlib.suppress(OSError):
             while data := source.recv(1 << 16):
                 before, budget[0] = budget[0], budget[0] - len(data)
                 if budget[0] <= 0:
                     if before > 0:
+                        self._before_cut()
                         self.cuts += 1
+                        ready.set()
+                    ready.wait()
                     break
                 target.sendall(data)
         for one in (source, target):

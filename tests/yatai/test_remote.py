@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import random
 import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -134,7 +136,17 @@ def test_F31_push_of_a_new_process_continues_an_interrupted_one(
     local: LocalRepository, server: Running, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     save(local, tmp_path, "1", random.Random(7).randbytes(12 << 20))
-    with CuttingProxy(server.server.grpc_port, [4 << 20, *[0] * 100]) as proxy:
+
+    def wait_until_some_of_it_is_kept() -> None:
+        [kept] = (local.home / "yatai/pushes").glob("*.id")
+        upload_id = hashlib.sha256(f"local\0{kept.read_text()}".encode()).hexdigest()[:32]
+        end = time.monotonic() + 60
+        while server.registry.uploads.progress(LOCAL, upload_id).received_bytes < 1 << 20:
+            assert time.monotonic() < end
+            time.sleep(0.01)
+
+    limits = [4 << 20, *[0] * 100]
+    with CuttingProxy(server.server.grpc_port, limits, wait_until_some_of_it_is_kept) as proxy:
         with pytest.raises(BentoMLRpcError):
             get_yatai_client(proxy.address).repository.push("Iris:1")
         assert server.registry.bundles.count(BundleQuery()) == 0

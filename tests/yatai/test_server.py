@@ -77,6 +77,16 @@ def test_B104_garbage_unknown_methods_and_large_messages(wire: Wire) -> None:
     assert wire.call("HealthCheck")["status"]["status_code"] == 0
 
 
+def test_alias_moves_whatever_it_was_unless_the_call_names_where_it_has_to_be(wire: Wire, add: Add) -> None:
+    for version in ("1", "2"):
+        add("Iris", version)
+        moved = wire.call("SetAlias", name="Iris", alias="prod", version=version)
+        assert moved["alias"]["version"] == version
+    with pytest.raises(grpc.RpcError) as failure:
+        wire.call("SetAlias", name="Iris", alias="prod", version="1", expected_version="")
+    assert code_of(failure) == "FAILED_PRECONDITION"
+
+
 def test_health_and_reflection(server: Running) -> None:
     with grpc.insecure_channel(server.address) as channel:
         answer = health_pb2_grpc.HealthStub(channel).Check(health_pb2.HealthCheckRequest(), timeout=30)

@@ -51,7 +51,7 @@ def extract_archive(stream: IO[bytes], parent: Path, limits: ArchiveLimits | Non
     target = Path(tempfile.mkdtemp(prefix="bentoml-bundle-", dir=parent))
     try:
         _extract(stream, target, limits or ArchiveLimits())
-        return _find_root(target)
+        return find_root(target)
     except (tarfile.TarError, EOFError, zlib.error, gzip.BadGzipFile, ValueError) as err:
         shutil.rmtree(target, ignore_errors=True)
         raise BundleCorrupted(f"The archive cannot be read: {err}") from err
@@ -151,9 +151,9 @@ def _extract(stream: IO[bytes], target: Path, limits: ArchiveLimits) -> None:
         for count, member in enumerate(archive):
             if count >= limits.entries:
                 raise BundleCorrupted(f"The archive has more than {limits.entries} entries")
-            parts = _safe_parts(member.name)
+            parts = safe_parts(member.name)
             if parts:
-                _note_name(parts, member.isdir(), seen)
+                note_name(parts, member.isdir(), seen)
                 _write_member(archive, member, target.joinpath(*parts))
     while capped.read(_CHUNK):
         pass  # what follows the last entry is read too, so that a cut file is noticed
@@ -175,7 +175,7 @@ def _write_member(archive: tarfile.TarFile, member: tarfile.TarInfo, path: Path)
     path.chmod(0o755 if member.mode & 0o100 else 0o644)
 
 
-def _safe_parts(name: str) -> tuple[str, ...]:
+def safe_parts(name: str) -> tuple[str, ...]:
     """The components of an entry's name; it is refused, never repaired."""
     shown = name[:128].encode("unicode_escape").decode()
     bad_character = any(c in _RESERVED_CHARACTERS or unicodedata.category(c) in ("Cc", "Cs") for c in name)
@@ -189,7 +189,7 @@ def _safe_parts(name: str) -> tuple[str, ...]:
     return parts
 
 
-def _note_name(parts: tuple[str, ...], is_directory: bool, seen: dict[str, str]) -> None:
+def note_name(parts: tuple[str, ...], is_directory: bool, seen: dict[str, str]) -> None:
     """Refuse a second entry of one name, names that differ by case only, and file-as-folder."""
     for depth in range(1, len(parts) + 1):
         path = "/".join(parts[:depth])
@@ -202,7 +202,7 @@ def _note_name(parts: tuple[str, ...], is_directory: bool, seen: dict[str, str])
         seen[key] = kind
 
 
-def _find_root(target: Path) -> Path:
+def find_root(target: Path) -> Path:
     if (target / "bentoml.yml").is_file():
         return target
     entries = list(target.iterdir())

@@ -19,7 +19,7 @@ from dataclasses import replace
 from datetime import datetime
 from difflib import get_close_matches
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from sqlalchemy import Connection
 
@@ -104,7 +104,11 @@ class LocalRepository:
             service.set_version(version)
         tag = Tag(service.name, service.version)
         addition = Addition({}, checked, validate_lineage(lineage))
-        return self._add(tag, lambda target: write_bundle(service, target), addition)
+
+        def write(target: Path) -> None:
+            write_bundle(service, target)
+
+        return self._add(tag, write, addition)
 
     def add_directory(
         self,
@@ -137,23 +141,25 @@ class LocalRepository:
         addition = Addition({}, checked, validate_lineage(lineage))
         return self._add(Tag(descriptor.name, descriptor.version), copy, addition)
 
-    def add_archive(self, stream: IO[bytes], tag: Tag, addition: Addition) -> Path:
-        """Add the bundle in a tar archive, which may be hostile.
+    def add_received(self, tree: Path, digests: Mapping[str, str], tag: Tag, addition: Addition) -> Path:
+        """Add the bundle in a directory that nobody else changes; it stays until the caller removes it.
+
+        Args:
+            digests: SHA-256 of its files, made of the bytes that were written to them.
 
         Raises:
             AlreadyExists: the name and version are taken.
-            BundleCorrupted: the archive is not safe, or the bundle in it differs from its manifest.
+            BundleCorrupted: the bundle differs from its manifest.
         """
-        from bentoml.bundle.archive import extract_archive  # noqa: PLC0415 - only servers read archives
-        from bentoml.bundle.trust.policy import require_signature  # noqa: PLC0415
+        from bentoml.bundle.trust.policy import require_signature  # noqa: PLC0415 - loads the YAML reader
 
-        def unpack(target: Path) -> None:
-            root = extract_archive(stream, target.parent)
-            target.rmdir()
-            root.rename(target)
+        def link(target: Path) -> Mapping[str, str] | None:
+            are_links = durable.link_tree(tree, target)
+            durable.sync_tree(target)
             require_signature(target)
+            return digests if are_links else None
 
-        return self._add(tag, unpack, addition)
+        return self._add(tag, link, addition)
 
     def get(self, name: str, version: str = LATEST) -> BundleRecord:
         """The record of one bundle.
@@ -354,7 +360,8 @@ class LocalRepository:
             with self._kept_for_next_start(operation):
                 self._settle(tag)
 
-    def _add(self, tag: Tag, write: Callable[[Path], Any], addition: Addition) -> Path:
+    def _add(self, tag: Tag, write: Callable[[Path], Mapping[str, str] | None], addition: Addition) -> Path:
+        """`write` returns the digests that it made of what it wrote, if it made any."""
         from bentoml.bundle.descriptor import read_descriptor  # noqa: PLC0415 - loads the YAML reader
         from bentoml.bundle.manifest import verify_manifest  # noqa: PLC0415
         from bentoml.bundle.metadata import metadata_dict  # noqa: PLC0415
@@ -365,9 +372,9 @@ class LocalRepository:
             if self._index.find(tag) is not None:
                 raise already_exists(tag)
             with self._staging.operation() as operation:
-                write(operation.bundle)
+                known = write(operation.bundle)
                 durable.sync_tree(operation.bundle)
-                manifest = verify_manifest(operation.bundle)
+                manifest = verify_manifest(operation.bundle, known)
                 descriptor = read_descriptor(operation.bundle)
                 if (descriptor.name, descriptor.version) != (tag.name, tag.version):
                     raise InvalidArgument(f"The bundle calls itself {descriptor.tag}, not {tag}.")
@@ -437,13 +444,20 @@ class LocalRepository:
             operation.unsettled = True
             logger.warning("Clean-up in '%s' is left to the next start: %s", self.path, err)
 
-    def _open(self) -> None:
-        """Create what is missing, and once per object finish what crashes left behind."""
+    def recover(self) -> None:
+        """Finish what crashes left behind."""
         with _explained(f"Opening the repository '{self.path}'"):
             durable.make_directory(self.path)
-            if not self._is_open:
-                self._staging.recover(self._settle_after_crash)
-                self._is_open = True
+            self._staging.recover(self._settle_after_crash)
+            self._is_open = True
+
+    def _open(self) -> None:
+        """Create what is missing, and once per object finish what crashes left behind."""
+        if not self._is_open:
+            self.recover()
+        elif not self.path.is_dir():
+            with _explained(f"Opening the repository '{self.path}'"):
+                durable.make_directory(self.path)
 
     def is_new(self) -> bool:
         """Whether no bundle is there, so that an absent index is no loss."""

@@ -5,7 +5,7 @@ works with every protobuf release (generated modules do not).
 
 A message is a dictionary with an entry for every field, defaults included: timestamps are `datetime`s
 in UTC without a zone, `Struct`s and maps are dictionaries, enumerations their numbers, absent messages
-None.
+and absent optional fields None.
 """
 
 from __future__ import annotations
@@ -140,6 +140,8 @@ def _as_dict(message: Any) -> dict[str, Any]:
 def _value_of(message: Any, field: Any) -> Any:
     value = getattr(message, field.name)
     if field.message_type is None:
+        if field.containing_oneof is not None and not message.HasField(field.name):
+            return None  # an optional field
         return list(value) if _is_repeated(field) else value
     if field.message_type.GetOptions().map_entry:
         return dict(value)

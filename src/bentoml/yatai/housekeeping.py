@@ -1,4 +1,6 @@
-"""Regular clean-up while the server runs: deleted bundles whose time is over, uploads nobody finished."""
+"""Regular clean-up while the server runs: what crashes left, deleted bundles whose time is over, uploads
+that nobody finished.
+"""
 
 from __future__ import annotations
 
@@ -32,6 +34,7 @@ class Housekeeping:
 
     def clean_up(self) -> None:
         """One round."""
+        self._registry.bundles.store.clean_up()
         for tag in self._registry.bundles.purge():
             logger.info("Removed the deleted bundle %s for good", tag)
         self._registry.uploads.clean_up()

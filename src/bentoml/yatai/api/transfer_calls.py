@@ -37,6 +37,7 @@ class TransferCalls:
                 request["labels"],
                 request["lineage"],
                 request["request_id"],
+                request["manifest_digest"],
             )
         )
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from datetime import datetime
 from pathlib import Path
@@ -25,8 +25,12 @@ class BundleStore(Protocol):
         """Where the bundles are: a directory or `s3://…`."""
         ...
 
-    def add_archive(self, archive: Path, tag: Tag, addition: Addition) -> None:
-        """Add the bundle in a tar archive. Raises `AlreadyExists`, `BundleCorrupted`."""
+    def add_received(self, tree: Path, digests: Mapping[str, str], tag: Tag, addition: Addition) -> None:
+        """Add the bundle in a directory, which stays. Raises `AlreadyExists`, `BundleCorrupted`.
+
+        Args:
+            digests: SHA-256 of its files, made of the bytes that were written to them.
+        """
         ...
 
     def set_aside(self, tag: Tag, also: InSameTransaction | None = None) -> None:
@@ -39,6 +43,10 @@ class BundleStore(Protocol):
 
     def purge(self, before: datetime) -> list[Tag]:
         """Remove for good what was set aside before that moment."""
+        ...
+
+    def clean_up(self) -> None:
+        """Remove what operations left that a crash ended; those that run are not touched."""
         ...
 
     def directory(self, record: BundleRecord) -> AbstractContextManager[Path]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import datetime
 from pathlib import Path
 
@@ -26,9 +26,8 @@ class DirectoryStore:
     def address(self) -> str:
         return str(self._repository.path)
 
-    def add_archive(self, archive: Path, tag: Tag, addition: Addition) -> None:
-        with archive.open("rb") as stream:
-            self._repository.add_archive(stream, tag, addition)
+    def add_received(self, tree: Path, digests: Mapping[str, str], tag: Tag, addition: Addition) -> None:
+        self._repository.add_received(tree, digests, tag, addition)
 
     def set_aside(self, tag: Tag, also: InSameTransaction | None = None) -> None:
         self._repository.set_aside(tag, also)
@@ -38,6 +37,9 @@ class DirectoryStore:
 
     def purge(self, before: datetime) -> list[Tag]:
         return self._repository.purge(before)
+
+    def clean_up(self) -> None:
+        self._repository.recover()
 
     @contextlib.contextmanager
     def directory(self, record: BundleRecord) -> Iterator[Path]:

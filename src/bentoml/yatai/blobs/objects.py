@@ -11,10 +11,9 @@ import contextlib
 import hashlib
 import logging
 import shutil
-import tempfile
 import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
@@ -35,6 +34,7 @@ from bentoml.exceptions import (
 from bentoml.repository import durable
 from bentoml.repository.base import BundleRecord
 from bentoml.repository.index import Addition, Index, already_exists
+from bentoml.repository.locks import FileLock
 from bentoml.tags import Tag
 
 from .base import InSameTransaction
@@ -44,6 +44,7 @@ logger = logging.getLogger("bentoml.yatai")
 T = TypeVar("T")
 ATTEMPTS = 4
 _CHUNK_BYTES = 1 << 20
+_WORKSPACE = "object-"
 _FAST = 1  # gzip level: models hardly compress, and uploads wait for it
 
 
@@ -78,16 +79,14 @@ class ObjectStore:
         self._expiration_s = expiration_s
         self._pause_s = pause_s
 
-    def add_archive(self, archive: Path, tag: Tag, addition: Addition) -> None:
+    def add_received(self, tree: Path, digests: Mapping[str, str], tag: Tag, addition: Addition) -> None:
         if self._index.find(tag) is not None:
             raise already_exists(tag)
+        complete = _described(tree, digests, tag, replace(addition, uri_type=self._uri_type))
         with self._workspace() as space:
-            with archive.open("rb") as stream:
-                bundle = extract_archive(stream, space)
-            complete = _described(bundle, tag, replace(addition, uri_type=self._uri_type))
             packed = space / "bundle.tar.gz"
             with packed.open("wb") as out:
-                pack_archive(bundle, out, tag.name, level=_FAST)
+                pack_archive(tree, out, tag.name, level=_FAST)
             uri = f"{self.address}/{tag.name}/{tag.version}-{uuid.uuid4().hex[:8]}.tar.gz"
             try:
                 self._retrying(f"Storing {tag}", lambda: self._put(packed, uri))
@@ -133,14 +132,27 @@ class ObjectStore:
             logger.warning("No signed address for %s: %s", record.tag, err)
             return ""
 
+    def clean_up(self) -> None:
+        for space in self._scratch.glob(f"{_WORKSPACE}*"):
+            lock = FileLock(_lock_of(space))
+            if not space.is_dir() or not lock.try_acquire():
+                continue
+            try:
+                shutil.rmtree(space, ignore_errors=True)
+            finally:
+                lock.release()
+
     @contextlib.contextmanager
     def _workspace(self) -> Iterator[Path]:
+        """A private directory for archives on their way, locked as long as its process lives."""
         self._scratch.mkdir(parents=True, exist_ok=True)
-        space = Path(tempfile.mkdtemp(prefix="object-", dir=self._scratch))
-        try:
-            yield space
-        finally:
-            shutil.rmtree(space, ignore_errors=True)
+        space = self._scratch / f"{_WORKSPACE}{uuid.uuid4().hex}"
+        with FileLock(_lock_of(space)):
+            space.mkdir(mode=0o700)
+            try:
+                yield space
+            finally:
+                shutil.rmtree(space, ignore_errors=True)
 
     def _put(self, packed: Path, uri: str) -> None:
         """Store a file, and read it back: it counts only when the digests agree."""
@@ -215,9 +227,9 @@ def open_object_store(
     )
 
 
-def _described(bundle: Path, tag: Tag, addition: Addition) -> Addition:
+def _described(bundle: Path, digests: Mapping[str, str], tag: Tag, addition: Addition) -> Addition:
     """The addition with what the bundle says about itself. Raises `BundleCorrupted`."""
-    manifest = verify_manifest(bundle)
+    manifest = verify_manifest(bundle, digests)
     require_signature(bundle)
     descriptor = read_descriptor(bundle)
     if (descriptor.name, descriptor.version) != (tag.name, tag.version):
@@ -228,6 +240,10 @@ def _described(bundle: Path, tag: Tag, addition: Addition) -> Addition:
         size_bytes=durable.tree_size_bytes(bundle),
         digest=manifest.digest if manifest is not None else None,
     )
+
+
+def _lock_of(space: Path) -> Path:
+    return space.with_name(f"{space.name}.lock")
 
 
 def _sha256(stream: IO[bytes]) -> str:

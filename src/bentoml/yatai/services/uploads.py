@@ -1,6 +1,7 @@
 """Uploads: bytes arrive in pieces, go on after a break, and count only when they are verified.
 
-    <directory>/<upload id>.tar     what has arrived
+    <directory>/<upload id>/        what has arrived, unpacked
+    <directory>/<upload id>.lock    held while a call works on it
 
 An upload belongs to nobody's process: any server of the database that has the directory continues it.
 """
@@ -8,6 +9,7 @@ An upload belongs to nobody's process: any server of the database that has the d
 from __future__ import annotations
 
 import contextlib
+import errno
 import hashlib
 import logging
 import uuid
@@ -18,18 +20,19 @@ from pathlib import Path
 
 from sqlalchemy import Connection
 
-from bentoml.bundle.manifest import file_sha256
+from bentoml.bundle.manifest import read_manifest
 from bentoml.exceptions import (
     AlreadyExists,
+    BentoMLException,
     BundleCorrupted,
     FailedPrecondition,
     InvalidArgument,
     NotFound,
+    Overloaded,
 )
 from bentoml.repository.base import BundleRecord
 from bentoml.repository.database import Database
 from bentoml.repository.index import Addition, already_exists
-from bentoml.repository.locks import FileLock
 from bentoml.repository.models import utc_now
 from bentoml.tags import Tag, validate_labels, validate_lineage
 from bentoml.yatai.access import WRITE, Caller
@@ -37,6 +40,7 @@ from bentoml.yatai.db import events
 from bentoml.yatai.db import uploads as upload_db
 from bentoml.yatai.db.uploads import DONE, FAILED, RECEIVING, Upload
 
+from .arriving import Arriving
 from .bundles import BUNDLE, Bundles
 
 logger = logging.getLogger("bentoml.yatai")
@@ -44,6 +48,7 @@ logger = logging.getLogger("bentoml.yatai")
 MAX_BYTES = 64 << 30
 KEPT = timedelta(days=2)
 _MIN_ID_CHARS = 16
+_MANIFEST = "manifest:"  # before the digest of an upload that is known by its manifest
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,13 +63,13 @@ class Uploads:
     """Use cases about uploads.
 
     Args:
-        directory: where arriving archives are kept.
+        directory: where arriving bundles are kept, best on the file system of the store.
     """
 
     def __init__(self, database: Database, bundles: Bundles, directory: Path) -> None:
         self._database = database
         self._bundles = bundles
-        self._directory = directory
+        self._arriving = Arriving(directory)
 
     def begin(
         self,
@@ -75,18 +80,22 @@ class Uploads:
         labels: Mapping[str, str],
         lineage: Mapping[str, str],
         request_id: str = "",
+        manifest_digest: str = "",
     ) -> Progress:
         """Announce an archive.
 
         Args:
+            sha256: of the archive, if the bundle has no manifest.
             request_id: the client's own id of this upload; beginning it again continues it.
+            manifest_digest: the digest in the bundle's manifest, which has those of all files.
 
         Raises:
             AlreadyExists: the tag is taken.
             InvalidArgument: a value is outside what is allowed.
         """
         caller.require(WRITE)
-        if tag.is_latest or not 0 < size_bytes <= MAX_BYTES or not _is_sha256(sha256):
+        digest = manifest_digest or sha256
+        if tag.is_latest or not 0 < size_bytes <= MAX_BYTES or not _is_sha256(digest):
             raise InvalidArgument(
                 f"An upload needs a version, a size of 1 to {MAX_BYTES} bytes and a SHA-256 in hexadecimal."
             )
@@ -96,7 +105,7 @@ class Uploads:
             "name": tag.name,
             "version": tag.version,
             "size_bytes": size_bytes,
-            "sha256": sha256,
+            "sha256": f"{_MANIFEST}{digest}" if manifest_digest else digest,
             "labels": validate_labels(labels),
             "lineage": validate_lineage(lineage),
             "started_by": caller.name,
@@ -107,7 +116,6 @@ class Uploads:
             return self._progress(known)
         if self._bundles.find_or_none(tag.name, tag.version) is not None:
             raise already_exists(tag)
-        self._directory.mkdir(parents=True, exist_ok=True)
         upload = self._database.write(lambda connection: upload_db.put(connection, values))
         return self._progress(upload)
 
@@ -126,15 +134,24 @@ class Uploads:
         caller.require(WRITE)
         upload = self._find(caller, upload_id)
         _require_receiving(upload)
-        with self._exclusive(upload_id), self._path(upload_id).open("ab") as file:
-            if offset != file.tell():
-                raise FailedPrecondition(f"The upload continues at byte {file.tell()}, not at {offset}.")
-            for chunk in chunks:
-                if file.tell() + len(chunk) > upload.size_bytes:
-                    raise InvalidArgument(
-                        f"More bytes than the {upload.size_bytes} that were announced arrived."
-                    )
-                file.write(chunk)
+        with self._arriving.exclusive(upload_id), self._failing_for_good(upload_id, BundleCorrupted):
+            incoming = self._arriving.take_up(upload_id, upload.size_bytes)
+            if offset != incoming.received_bytes:
+                raise FailedPrecondition(
+                    f"The upload continues at byte {incoming.received_bytes}, not at {offset}."
+                )
+            try:
+                for chunk in chunks:
+                    if incoming.received_bytes + len(chunk) > upload.size_bytes:
+                        raise InvalidArgument(
+                            f"More bytes than the {upload.size_bytes} that were announced arrived."
+                        )
+                    incoming.write(chunk)
+            except OSError as err:
+                self._arriving.forget(upload_id)  # who goes on looks at what the disk has
+                raise _disk_failed(err) from err
+            finally:
+                incoming.pause()
         self._database.write(lambda connection: upload_db.touch(connection, upload_id))
         return self._progress(upload)
 
@@ -152,22 +169,17 @@ class Uploads:
         if upload.state == DONE:
             return self._bundles.find(tag.name, tag.version)
         _require_receiving(upload)
-        with self._exclusive(upload_id):
-            try:
-                self._add(caller, upload, tag)
-            except FailedPrecondition:
-                raise
-            except (BundleCorrupted, AlreadyExists, InvalidArgument) as err:
-                self._settle(upload_id, FAILED, str(err))
-                raise
-        self._path(upload_id).unlink(missing_ok=True)
+        final = (BundleCorrupted, AlreadyExists, InvalidArgument)
+        with self._arriving.exclusive(upload_id), self._failing_for_good(upload_id, *final):
+            self._add(caller, upload, tag)
+            self._arriving.remove(upload_id)
         return self._bundles.find(tag.name, tag.version)
 
     def abort(self, caller: Caller, upload_id: str) -> None:
         """Forget an upload."""
         caller.require(WRITE)
         self._find(caller, upload_id)
-        with self._exclusive(upload_id):
+        with self._arriving.exclusive(upload_id):
             self._settle(upload_id, FAILED, "The client gave up.")
 
     def receive_whole(self, caller: Caller, tag: Tag, chunks: Iterable[bytes]) -> BundleRecord:
@@ -175,43 +187,42 @@ class Uploads:
         caller.require(WRITE)
         if self._bundles.find_or_none(tag.name, tag.version) is not None:
             raise already_exists(tag)
-        self._directory.mkdir(parents=True, exist_ok=True)
-        path = self._path(uuid.uuid4().hex)
-        try:
-            with path.open("xb") as file:
+        upload_id = uuid.uuid4().hex
+        with self._arriving.exclusive(upload_id):
+            incoming = self._arriving.take_up(upload_id, None)
+            try:
                 for chunk in chunks:
-                    if file.tell() + len(chunk) > MAX_BYTES:
+                    if incoming.received_bytes + len(chunk) > MAX_BYTES:
                         raise InvalidArgument(f"An archive has at most {MAX_BYTES} bytes.")
-                    file.write(chunk)
-            self._bundles.store.add_archive(path, tag, self._addition(caller, tag, {}, {}))
-        finally:
-            path.unlink(missing_ok=True)
+                    incoming.write(chunk)
+                incoming.pause()
+                self._bundles.store.add_received(*incoming.finish(), tag, self._addition(caller, tag, {}, {}))
+            except OSError as err:
+                raise _disk_failed(err) from err
+            finally:
+                self._arriving.remove(upload_id)
         return self._bundles.find(tag.name, tag.version)
 
     def clean_up(self) -> None:
-        """Remove what nobody continued for days, and files of uploads that nobody knows."""
+        """Remove what nobody continued for days, and the files that no upload in progress needs."""
         moment = utc_now() - KEPT
         self._database.write(lambda connection: upload_db.remove_older(connection, moment))
-        if not self._directory.is_dir():
-            return
-        for path in self._directory.glob("*.tar"):
-            if (
-                self._is_forgotten(path.stem)
-                and utc_now().timestamp() - path.stat().st_mtime > KEPT.total_seconds()
-            ):
-                path.unlink(missing_ok=True)
+        self._arriving.clean_up(self._is_over)
 
-    def _is_forgotten(self, upload_id: str) -> bool:
-        return self._database.read(lambda connection: upload_db.find(connection, upload_id)) is None
+    def _is_over(self, upload_id: str) -> bool:
+        upload = self._database.read(lambda connection: upload_db.find(connection, upload_id))
+        return upload is None or upload.state != RECEIVING
 
     def _add(self, caller: Caller, upload: Upload, tag: Tag) -> None:
-        path = self._path(upload.id)
-        size = path.stat().st_size if path.exists() else 0
-        if size != upload.size_bytes:
+        incoming = self._arriving.take_up(upload.id, upload.size_bytes)
+        if incoming.received_bytes != upload.size_bytes:
             raise FailedPrecondition(
-                f"{size} of {upload.size_bytes} bytes have arrived; send the rest first."
+                f"{incoming.received_bytes} of {upload.size_bytes} bytes have arrived; send the rest first."
             )
-        if file_sha256(path) != upload.sha256:
+        root, digests = incoming.finish()
+        if upload.sha256.startswith(_MANIFEST):
+            _require_manifest(root, upload.sha256.removeprefix(_MANIFEST))
+        elif incoming.archive_sha256() != upload.sha256:
             raise BundleCorrupted("The bytes that arrived are others than announced: their SHA-256 differs.")
         addition = self._addition(caller, tag, upload.labels, upload.lineage)
 
@@ -220,7 +231,7 @@ class Uploads:
             addition.also(connection)
             upload_db.settle(connection, upload.id, DONE)
 
-        self._bundles.store.add_archive(path, tag, replace(addition, also=also))
+        self._bundles.store.add_received(root, digests, tag, replace(addition, also=also))
 
     def _addition(
         self, caller: Caller, tag: Tag, labels: Mapping[str, str], lineage: Mapping[str, str]
@@ -236,22 +247,36 @@ class Uploads:
 
     def _settle(self, upload_id: str, state: str, error: str) -> None:
         self._database.write(lambda connection: upload_db.settle(connection, upload_id, state, error))
-        self._path(upload_id).unlink(missing_ok=True)
+        self._arriving.remove(upload_id)
 
     def _progress(self, upload: Upload) -> Progress:
-        path = self._path(upload.id)
-        received = path.stat().st_size if path.exists() else 0
-        return Progress(upload, upload.size_bytes if upload.state == DONE else received)
-
-    def _path(self, upload_id: str) -> Path:
-        return self._directory / f"{upload_id}.tar"
+        if upload.state != RECEIVING:
+            return Progress(upload, upload.size_bytes if upload.state == DONE else 0)
+        return Progress(upload, self._arriving.received_bytes(upload.id, upload.size_bytes))
 
     @contextlib.contextmanager
-    def _exclusive(self, upload_id: str) -> Iterator[None]:
-        """One call at a time works on an upload; a lock of the system, free when its holder dies."""
-        lock = FileLock(self._directory / f"{upload_id}.lock", timeout_s=5.0)
-        with lock:
+    def _failing_for_good(self, upload_id: str, *errors: type[Exception]) -> Iterator[None]:
+        """Errors that sending again cannot mend end the upload."""
+        try:
             yield
+        except errors as err:
+            self._settle(upload_id, FAILED, str(err))
+            raise
+
+
+def _disk_failed(error: OSError) -> BentoMLException:
+    """What a client is told; the path is for the log alone."""
+    logger.error("Writing an upload failed: %s", error)
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return Overloaded("There is no space left on the server's disk. Nothing was added.")
+    return BentoMLException(f"The server cannot write the upload: {error}")
+
+
+def _require_manifest(bundle: Path, digest: str) -> None:
+    """That the files agree with their manifest is checked when the bundle is added."""
+    manifest = read_manifest(bundle)
+    if manifest is None or manifest.digest != digest:
+        raise BundleCorrupted("The bundle that arrived is another one than announced: its manifest differs.")
 
 
 def _check_same(known: Upload, values: Mapping[str, object]) -> None:
