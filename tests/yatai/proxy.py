@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import socket
 import threading
+import time
 from collections.abc import Callable
 
 
@@ -69,6 +70,30 @@ class CuttingProxy:
                         ready.set()
                     ready.wait()
                     break
+                target.sendall(data)
+        for one in (source, target):
+            with contextlib.suppress(OSError):
+                one.shutdown(socket.SHUT_RDWR)
+            one.close()
+
+
+class SlowProxy(CuttingProxy):
+    """Forwards, slowly at first: a transfer can be met in its middle."""
+
+    def __init__(self, port: int, pause_s: float = 0.05) -> None:
+        super().__init__(port, [])
+        self._pause_s = pause_s
+        self.__enter__()
+
+    def hurry(self) -> None:
+        self._pause_s = 0.0
+
+    def _pump(
+        self, source: socket.socket, target: socket.socket, budget: list[int], ready: threading.Event
+    ) -> None:
+        with contextlib.suppress(OSError):
+            while data := source.recv(1 << 16):
+                time.sleep(self._pause_s)
                 target.sendall(data)
         for one in (source, target):
             with contextlib.suppress(OSError):

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import random
+import tarfile
 import threading
 import time
 from collections.abc import Callable
@@ -17,6 +19,7 @@ from bentoml.exceptions import (
     BentoMLException,
     BentoMLRpcError,
     BundleCorrupted,
+    InvalidArgument,
     NotFound,
     PermissionDenied,
     Unauthenticated,
@@ -32,7 +35,7 @@ from bentoml.yatai.db.bundles import BundleQuery
 from bentoml.yatai.remote import upload as upload_module
 from tests.repository.bundles import make_bundle
 
-from .conftest import Running
+from .conftest import Running, tar_of
 from .proxy import CuttingProxy
 
 Add = Callable[..., BundleRecord]
@@ -200,15 +203,74 @@ def test_racing_pushes_have_one_winner(server: Running, local: LocalRepository, 
     assert server.registry.bundles.count(BundleQuery()) == 1
 
 
-def test_wrong_bytes_are_refused_and_leave_nothing(server: Running) -> None:
+@pytest.mark.parametrize(
+    ("announced", "reason"), [("sha256", "SHA-256 differs"), ("manifest_digest", "its manifest differs")]
+)
+def test_P20_other_bytes_than_announced_are_refused_and_leave_nothing(
+    server: Running, tmp_path: Path, announced: str, reason: str
+) -> None:
     rpc = RpcClient(server.address, load_settings().yatai)
-    begun = rpc.call("BeginUpload", name="Iris", version="1", size_bytes=4, sha256="0" * 64)
-    rpc.send("SendUpload", iter([{"upload_id": begun["upload_id"], "data": b"abcd"}]))
-    with pytest.raises(BundleCorrupted, match="SHA-256 differs"):
+    data = tar_of(make_bundle(tmp_path / "made", "Iris", "1"))
+    size: dict[str, Any] = {"size_bytes": len(data), announced: "0" * 64}
+    begun = rpc.call("BeginUpload", name="Iris", version="1", **size)
+    rpc.send("SendUpload", iter([{"upload_id": begun["upload_id"], "data": data}]))
+    with pytest.raises(BundleCorrupted, match=reason):
         rpc.call("FinishUpload", upload_id=begun["upload_id"])
     state = rpc.call("GetUpload", upload_id=begun["upload_id"])
     assert (state["state"], state["received_bytes"]) == ("FAILED", 0)
     assert server.registry.bundles.count(BundleQuery()) == 0
+    assert list(server.registry.uploads.directory.iterdir()) == []
+
+
+@pytest.mark.parametrize("name", ["../x", "/abs", "a/../../x", "bentoml.yml"])
+def test_X1_X2_X3_X8_hostile_archives_are_refused_and_leave_nothing(server: Running, name: str) -> None:
+    stream = io.BytesIO()
+    with tarfile.open(fileobj=stream, mode="w") as archive:
+        archive.addfile(tarfile.TarInfo("bentoml.yml"))
+        archive.addfile(tarfile.TarInfo(name))
+    rpc, data = RpcClient(server.address, load_settings().yatai), stream.getvalue()
+    begun = rpc.call("BeginUpload", name="Iris", version="1", size_bytes=len(data), sha256="0" * 64)
+    with pytest.raises(BundleCorrupted):
+        rpc.send("SendUpload", iter([{"upload_id": begun["upload_id"], "data": data}]))
+    assert rpc.call("GetUpload", upload_id=begun["upload_id"])["state"] == "FAILED"
+    assert list(server.registry.uploads.directory.iterdir()) == []
+
+
+def test_bundle_of_013_without_a_manifest_is_pushed(
+    server: Running, client: YataiClient, tmp_path: Path
+) -> None:
+    source = make_bundle(tmp_path / "made", "Iris", "1", library="0.13.1", content=BIG)
+    location = client.repository.upload_from_dir(source)
+    assert files(Path(location)) == files(source)
+
+
+def test_damaged_bundle_is_refused_by_the_server_with_the_name_of_the_file(
+    server: Running, client: YataiClient, tmp_path: Path
+) -> None:
+    source = make_bundle(tmp_path / "made", "Iris", "1")
+    (source / "Iris/artifacts/model.pkl").write_bytes(b"WEIGHTS")
+    with pytest.raises(BundleCorrupted, match=r"model\.pkl' was changed"):
+        client.repository.upload_from_dir(source)
+    assert server.registry.bundles.count(BundleQuery()) == 0
+
+
+def test_save_sends_labels_and_lineage_to_the_server(
+    server: Running, client: YataiClient, local: LocalRepository
+) -> None:
+    """`service.save(yatai_url=…, lineage=…)`, shown by the client and by `bentoml get`."""
+    from tests.yatai.saved import Small
+
+    lineage = {"git_commit": "1f3a5c7", "parent": "Small:0", "dataset": "s3://data/2026-11"}
+    service = Small()
+    service.save(yatai_url=server.address, version="1", labels={"env": "prod"}, lineage=lineage)
+    bento = client.repository.get("Small:1")
+    assert (bento.lineage, dict(bento.bento_service_metadata.labels)) == (lineage, {"env": "prod"})
+    assert bento.record.to_dict()["lineage"] == lineage
+    assert local.list() == []
+    service.save(version="2", lineage={"git_commit": "abc"})
+    assert local.get("Small", "2").lineage == {"git_commit": "abc"}
+    with pytest.raises(InvalidArgument, match="lineage"):
+        service.save(version="3", lineage={"git_commit": 7})  # type: ignore[dict-item]
 
 
 def test_token_of_the_settings_is_sent(

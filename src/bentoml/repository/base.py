@@ -89,7 +89,13 @@ class BundleRecord:
             "uri": {"type": self.uri_type, "uri": self.uri},
             "bentoServiceMetadata": _camel_case(metadata),
             "status": {"status": self.status},
+            **self._registry_details(),
         }
+
+    def _registry_details(self) -> dict[str, Any]:
+        """What 0.13 did not know, where there is something to say."""
+        details = {"lineage": dict(self.lineage), "aliases": list(self.aliases), "note": self.note}
+        return {key: value for key, value in details.items() if value}
 
 
 class Repository(Protocol):

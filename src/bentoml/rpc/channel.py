@@ -104,12 +104,13 @@ class RpcClient:
     def send(self, name: str, requests: Iterable[dict[str, Any]]) -> dict[str, Any]:
         """A stream of requests with one answer; no deadline, because only the server knows when it stalls."""
         method = convert.method(name)
+        write = convert.write_piece if convert.carries_pieces(method.request) else convert.write
         failures: list[Exception] = []
 
         def encoded() -> Iterator[bytes]:
             try:
                 for fields in requests:
-                    yield convert.write(method.request, fields)
+                    yield write(method.request, fields)
             except Exception as err:
                 failures.append(err)  # gRPC would say no more than "Exception iterating requests!"
                 raise
@@ -126,12 +127,13 @@ class RpcClient:
     def fetch(self, name: str, /, **fields: Any) -> Iterator[dict[str, Any]]:
         """One request with a stream of answers; no deadline."""
         method = convert.method(name)
+        read = convert.read_piece if convert.carries_pieces(method.response) else convert.read
         data = convert.write(method.request, fields)
         call = self._channel.unary_stream(method.path)(data, metadata=self._metadata)
         try:
             with _Explained(self.url):
                 for answer in call:
-                    yield _checked(convert.read(method.response, answer))
+                    yield _checked(read(method.response, answer))
         finally:
             call.cancel()
 

@@ -28,6 +28,8 @@ from bentoml.exceptions import BentoMLException, InvalidArgument
 SERVICE = "bentoml.Yatai"
 _STRUCT = "google.protobuf.Struct"
 _TIMESTAMP = "google.protobuf.Timestamp"
+# Streamed messages that carry a file: number and name of the field with the bytes.
+_PIECES = {"bentoml.SendUploadRequest": (3, "data"), "bentoml.FetchBentoResponse": (3, "data")}
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +57,25 @@ def read(name: str, data: bytes) -> dict[str, Any]:
     return _as_dict(message)
 
 
+def read_piece(name: str, data: bytes) -> dict[str, Any]:
+    """As `read`; if the message is a piece of a file and nothing else, the piece is not copied."""
+    number, field = _PIECES[name]
+    if data[:1] == bytes((number << 3 | 2,)):
+        size, start = _read_varint(data, 1)
+        if start + size == len(data):
+            return {**_defaults(name), field: memoryview(data)[start:]}
+    return read(name, data)
+
+
+def write_piece(name: str, values: Mapping[str, Any]) -> bytes:
+    """As `write`; a piece of a file alone is copied once."""
+    number, field = _PIECES[name]
+    if len(values) == 1 and field in values:
+        piece = values[field]
+        return b"".join((bytes((number << 3 | 2,)), _varint(len(piece)), piece))
+    return write(name, values)
+
+
 def write(name: str, values: Mapping[str, Any]) -> bytes:
     """The bytes of the message `name`; fields that are missing or None keep their defaults.
 
@@ -65,6 +86,11 @@ def write(name: str, values: Mapping[str, Any]) -> bytes:
     _fill(message, values)
     data: bytes = message.SerializeToString()
     return data
+
+
+def carries_pieces(name: str) -> bool:
+    """Whether `read_piece` and `write_piece` know the message."""
+    return name in _PIECES
 
 
 def fields(name: str) -> frozenset[str]:
@@ -216,6 +242,22 @@ def _set_message(message: Message, value: Any) -> None:
 def _moment(value: datetime | str) -> datetime:
     moment = datetime.fromisoformat(value.replace("Z", "+00:00")) if isinstance(value, str) else value
     return moment.astimezone(timezone.utc).replace(tzinfo=None) if moment.tzinfo else moment
+
+
+@cache
+def _defaults(name: str) -> dict[str, Any]:
+    return read(name, b"")
+
+
+def _read_varint(data: bytes, start: int) -> tuple[int, int]:
+    """The number at `start`, and where it ends. The caller compares the end with what is there."""
+    value = shift = 0
+    for position in range(start, min(len(data), start + 5)):
+        value |= (data[position] & 0x7F) << shift
+        if data[position] < 0x80:
+            return value, position + 1
+        shift += 7
+    return -1, start
 
 
 def _varint(value: int) -> bytes:

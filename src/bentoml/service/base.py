@@ -200,6 +200,7 @@ class BentoService:
         version: str | None = None,
         labels: Mapping[str, str] | None = None,
         examples: Mapping[str, Sequence[Any]] | None = None,
+        lineage: Mapping[str, str] | None = None,
     ) -> str:
         """Save a bundle to the repository and return where it lies.
 
@@ -209,9 +210,11 @@ class BentoService:
             labels: names and values stored with the bundle.
             examples: API name → inputs; they are run now and stored with their answers, and
                 `bentoml verify` runs them again.
+            lineage: where the model comes from, as `{"git_commit": "1f3a…", "parent": "Iris:1",
+                "dataset": "s3://data/2026-11"}`; shown beside the bundle, never interpreted.
         """
         return saving.save_to_repository(
-            self, yatai_url=yatai_url, version=version, labels=labels, examples=examples
+            self, yatai_url=yatai_url, version=version, labels=labels, examples=examples, lineage=lineage
         )
 
     def save_to_dir(

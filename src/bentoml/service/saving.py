@@ -15,7 +15,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from bentoml.exceptions import BentoMLException
-from bentoml.tags import validate_labels
+from bentoml.tags import validate_labels, validate_lineage
 
 from .env import distribution_name
 
@@ -71,10 +71,12 @@ def save_to_repository(
     version: str | None,
     labels: Mapping[str, str] | None,
     examples: Mapping[str, Sequence[Any]] | None = None,
+    lineage: Mapping[str, str] | None = None,
 ) -> str:
     """Save to the local repository, or to the server at `yatai_url`; returns the location."""
+    origin = validate_lineage(lineage)
     with recorded(service, examples):
-        return _save(service, yatai_url, version, {**service.labels, **validate_labels(labels)})
+        return _save(service, yatai_url, version, {**service.labels, **validate_labels(labels)}, origin)
 
 
 @contextlib.contextmanager
@@ -93,15 +95,21 @@ def recorded(service: BentoService, examples: Mapping[str, Sequence[Any]] | None
         service._recorded_examples = None
 
 
-def _save(service: BentoService, yatai_url: str | None, version: str | None, labels: dict[str, str]) -> str:
+def _save(
+    service: BentoService,
+    yatai_url: str | None,
+    version: str | None,
+    labels: dict[str, str],
+    lineage: dict[str, str],
+) -> str:
     if yatai_url:
         from bentoml.yatai.client import get_yatai_client  # noqa: PLC0415 - upward
 
         client: Any = get_yatai_client(yatai_url)
-        return str(client.repository.upload(service, version=version, labels=labels))
+        return str(client.repository.upload(service, version, labels, lineage))
     from bentoml.repository.open import open_repository  # noqa: PLC0415 - upward
 
-    return str(open_repository().save(service, version=version, labels=labels or None))
+    return str(open_repository().save(service, version, labels or None, lineage))
 
 
 def save_to_directory(

@@ -41,6 +41,16 @@ class Bento:
     def tag(self) -> str:
         return f"{self.name}:{self.version}"
 
+    @property
+    def lineage(self) -> dict[str, str]:
+        """Where the model comes from, as it was said when the bundle was saved."""
+        return self.record.lineage
+
+    @property
+    def aliases(self) -> tuple[str, ...]:
+        """The aliases of a server that point to the bundle."""
+        return self.record.aliases
+
 
 def as_bento(record: BundleRecord) -> Bento:
     """The attribute view of a record."""

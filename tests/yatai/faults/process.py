@@ -44,16 +44,18 @@ class ServerProcess:
     def environment(self) -> dict[str, str]:
         return {**os.environ, "BENTOML_HOME": str(self.home), "BENTOML_LOG_FILE": "false"}
 
+    def command(self) -> list[str]:
+        command = [sys.executable, "-m", "bentoml", "yatai-service-start", "--no-ui"]
+        command += ["--grpc-port", str(self.port), *self.options]
+        return command + (["--db-url", self.db_url] if self.db_url else [])
+
     def start(self) -> None:
         """Start it, and wait until it answers."""
         self.home.mkdir(exist_ok=True)
-        command = [sys.executable, "-m", "bentoml", "yatai-service-start", "--no-ui"]
-        command += ["--grpc-port", str(self.port), *self.options]
-        command += ["--db-url", self.db_url] if self.db_url else []
         seen = self.log.stat().st_size if self.log.exists() else 0
         with self.log.open("ab") as out:
             self._process = subprocess.Popen(
-                command, stdout=out, stderr=subprocess.STDOUT, env=self.environment()
+                self.command(), stdout=out, stderr=subprocess.STDOUT, env=self.environment()
             )
         end = time.monotonic() + START_WITHIN_S
         while not re.search(rb"Running on \S+ ", self.log.read_bytes()[seen:]):
@@ -64,6 +66,8 @@ class ServerProcess:
     def kill(self) -> None:
         """kill -9."""
         self._end(signal.SIGKILL)
+
+    close = kill
 
     def stop(self) -> int:
         """SIGTERM; returns the exit code."""

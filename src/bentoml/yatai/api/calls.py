@@ -66,6 +66,8 @@ class _Call:
         self._handler = handler
         self._shared = shared
         self._is_open = is_open
+        self._read = convert.read_piece if convert.carries_pieces(method.request) else convert.read
+        self._write = convert.write_piece if convert.carries_pieces(method.response) else convert.write
         response = convert.fields(method.response)
         self._has_status = "status" in response
 
@@ -103,10 +105,10 @@ class _Call:
     def _read_all(self, messages: Iterator[bytes], call: CallMetrics) -> Iterator[dict[str, Any]]:
         for data in messages:
             call.received += 1
-            yield convert.read(self._method.request, data)
+            yield self._read(self._method.request, data)
 
     def _encode(self, answer: Any) -> bytes:
-        return answer if isinstance(answer, bytes) else convert.write(self._method.response, answer)
+        return answer if isinstance(answer, bytes) else self._write(self._method.response, answer)
 
     def _caller(self, context: Any) -> Caller:
         if self._is_open:

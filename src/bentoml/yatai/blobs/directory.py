@@ -46,7 +46,10 @@ class DirectoryStore:
         path = Path(self.locate(record).uri)
         if not path.is_dir():
             raise NotFound(f"The files of {record.tag} are missing at '{path}'.")
-        yield path
+        try:
+            yield path
+        except FileNotFoundError as err:
+            raise NotFound(f"{record.tag} was deleted while it was read.") from err
 
     def locate(self, record: BundleRecord) -> BundleRecord:
         return self._repository.located(record)

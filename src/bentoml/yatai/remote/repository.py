@@ -81,13 +81,13 @@ class RemoteRepository:
 
         Raises:
             AlreadyExists: the name and version are taken.
-            BundleCorrupted: the bundle differs from its manifest; nothing was sent.
+            BundleCorrupted: the bundle differs from its manifest.
         """
-        verify_manifest(path)
         descriptor = read_descriptor(path)
         tag = Tag(descriptor.name, descriptor.version)
         checked, origin = validate_labels(labels), validate_lineage(lineage)
         if self.is_old:
+            verify_manifest(path)
             return old_server.upload(self.client, tag, path, checked)
         return upload(self.client, tag, path, checked, origin).uri
 

@@ -10,12 +10,13 @@ import contextlib
 import hashlib
 import logging
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from bentoml.bundle.archive import TarStream
+from bentoml.bundle.manifest import read_manifest, verify_manifest
 from bentoml.exceptions import BentoMLException, BentoMLRpcError, LockUnavailable
 from bentoml.repository.base import BundleRecord
 from bentoml.repository.locks import FileLock
@@ -30,23 +31,35 @@ from .progress import Advance, transfer_bar
 logger = logging.getLogger("bentoml.yatai")
 
 CHUNK_BYTES = 1 << 20
+SMALL_BYTES = 1 << 18
+_JOINED = 64
 
 
 @dataclass(frozen=True, slots=True)
 class Outgoing:
-    """A bundle as the bytes that go over the wire."""
+    """A bundle as the bytes that go over the wire.
+
+    Attributes:
+        manifest_digest: what the server compares the files with, so that they are read only once here.
+        sha256: of all bytes, for a bundle of 0.13, which has no manifest.
+    """
 
     tag: Tag
     tar: TarStream
+    manifest_digest: str
     sha256: str
 
     @classmethod
     def of(cls, tag: Tag, bundle: Path) -> Outgoing:
-        tar = TarStream(bundle)
+        """Raises `BundleCorrupted` for a bundle whose manifest is missing or edited."""
+        tar, manifest = TarStream(bundle), read_manifest(bundle)
+        if manifest is not None:
+            return cls(tag, tar, manifest.digest, "")
+        verify_manifest(bundle)
         digest = hashlib.sha256()
         for chunk in tar.iter_chunks():
             digest.update(chunk)
-        return cls(tag, tar, digest.hexdigest())
+        return cls(tag, tar, "", digest.hexdigest())
 
 
 def upload(
@@ -67,6 +80,7 @@ def upload(
             version=tag.version,
             size_bytes=outgoing.tar.size_bytes,
             sha256=outgoing.sha256,
+            manifest_digest=outgoing.manifest_digest,
             labels=dict(labels),
             lineage=dict(lineage),
             request_id=request_id,
@@ -96,6 +110,8 @@ def _send_rest(client: RpcClient, outgoing: Outgoing, state: dict[str, Any], adv
                 ) from err
             pause(failures)
             state = client.call("GetUpload", repeatable=True, upload_id=upload_id)
+            if state["state"] == "FAILED":
+                raise
         if state["received_bytes"] > received:
             failures = 0
         received = state["received_bytes"]
@@ -104,10 +120,28 @@ def _send_rest(client: RpcClient, outgoing: Outgoing, state: dict[str, Any], adv
 def _messages(outgoing: Outgoing, upload_id: str, offset: int, advance: Advance) -> Iterator[dict[str, Any]]:
     yield {"upload_id": upload_id, "offset": offset}
     done = offset
-    for chunk in outgoing.tar.iter_chunks(offset, CHUNK_BYTES):
+    for chunk in joined(outgoing.tar.iter_chunks(offset, CHUNK_BYTES), SMALL_BYTES):
         yield {"data": chunk}
         done += len(chunk)
         advance(done)
+
+
+def joined(chunks: Iterable[bytes], enough_bytes: int) -> Iterator[bytes]:
+    """The same bytes with small chunks put together, and large ones as they are."""
+    waiting: list[bytes] = []
+    for chunk in chunks:
+        if len(chunk) < enough_bytes:
+            waiting.append(chunk)
+            if len(waiting) == _JOINED or sum(map(len, waiting)) >= enough_bytes:
+                yield b"".join(waiting)
+                waiting = []
+            continue
+        if waiting:
+            yield b"".join(waiting)
+            waiting = []
+        yield chunk
+    if waiting:
+        yield b"".join(waiting)
 
 
 def _may_go_on(error: BentoMLException) -> bool:
@@ -118,7 +152,9 @@ def _may_go_on(error: BentoMLException) -> bool:
 @contextlib.contextmanager
 def _request_id(url: str, outgoing: Outgoing) -> Iterator[str]:
     """The id of this upload: the one of a process that was interrupted, or a new one."""
-    key = hashlib.sha256(f"{url}\0{outgoing.tag}\0{outgoing.sha256}".encode()).hexdigest()[:32]
+    key = hashlib.sha256(
+        f"{url}\0{outgoing.tag}\0{outgoing.manifest_digest}{outgoing.sha256}".encode()
+    ).hexdigest()[:32]
     file = home() / "yatai" / "pushes" / f"{key}.id"
     try:
         file.parent.mkdir(parents=True, exist_ok=True)

@@ -48,6 +48,7 @@ logger = logging.getLogger("bentoml.yatai")
 MAX_BYTES = 64 << 30
 KEPT = timedelta(days=2)
 _MIN_ID_CHARS = 16
+_FULL = (errno.ENOSPC, errno.EDQUOT)
 _MANIFEST = "manifest:"  # before the digest of an upload that is known by its manifest
 
 
@@ -69,6 +70,7 @@ class Uploads:
     def __init__(self, database: Database, bundles: Bundles, directory: Path) -> None:
         self._database = database
         self._bundles = bundles
+        self.directory = directory
         self._arriving = Arriving(directory)
 
     def begin(
@@ -149,6 +151,7 @@ class Uploads:
                     incoming.write(chunk)
             except OSError as err:
                 self._arriving.forget(upload_id)  # who goes on looks at what the disk has
+                self._give_space_back(upload_id, err)
                 raise _disk_failed(err) from err
             finally:
                 incoming.pause()
@@ -254,6 +257,11 @@ class Uploads:
             return Progress(upload, upload.size_bytes if upload.state == DONE else 0)
         return Progress(upload, self._arriving.received_bytes(upload.id, upload.size_bytes))
 
+    def _give_space_back(self, upload_id: str, error: OSError) -> None:
+        if error.errno in _FULL:
+            self._arriving.remove(upload_id)
+            self._settle(upload_id, FAILED, str(_disk_failed(error)))
+
     @contextlib.contextmanager
     def _failing_for_good(self, upload_id: str, *errors: type[Exception]) -> Iterator[None]:
         """Errors that sending again cannot mend end the upload."""
@@ -267,7 +275,7 @@ class Uploads:
 def _disk_failed(error: OSError) -> BentoMLException:
     """What a client is told; the path is for the log alone."""
     logger.error("Writing an upload failed: %s", error)
-    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+    if error.errno in _FULL:
         return Overloaded("There is no space left on the server's disk. Nothing was added.")
     return BentoMLException(f"The server cannot write the upload: {error}")
 
