@@ -1,7 +1,7 @@
 """A bundle that arrives as a tar stream: its files are written once, as they come, and hashed on the way.
 
     <directory>/files/…      what has arrived
-    <directory>/headers      the tar headers so far, one after the other; a zero block once all is there
+    <directory>/headers      the tar headers so far, one after the other, and the zeros after the last entry
 
 A file is on disk before the header of the next one is noted, so another process can go on from what it
 finds, whatever ended the first one. Hostile archives are refused as `extract_archive` does.
@@ -24,6 +24,7 @@ from . import durable
 
 _WRITE_BACK_BYTES = 8 << 20
 _CHUNK_BYTES = 1 << 20
+_MAX_HEADERS_BYTES = 256 << 20
 _FILES, _HEADERS = "files", "headers"
 
 
@@ -60,19 +61,16 @@ class IncomingBundle:
 
     Args:
         directory: its own, made by `resume`.
-        size_bytes: of the whole stream, if that is known.
     """
 
-    def __init__(
-        self, directory: Path, size_bytes: int | None = None, limits: ArchiveLimits | None = None
-    ) -> None:
+    def __init__(self, directory: Path, limits: ArchiveLimits | None = None) -> None:
         self.directory = directory
-        self._size_bytes = size_bytes
         self._limits = limits or ArchiveLimits()
         self._position = 0
         self._is_over = False
         self._seen: dict[str, str] = {}
         self._entries = 0
+        self._noted_bytes = 0
         self._digests: dict[str, str] = {}
         self._file: _File | None = None
         self._padding = 0
@@ -86,7 +84,7 @@ class IncomingBundle:
     def resume(self) -> None:
         """Take up what another object left, if anything; the content of its files is read once."""
         (self.directory / _FILES).mkdir(parents=True, exist_ok=True)
-        known, is_marked = _read_headers(self.directory)
+        known, zeros = _read_headers(self.directory)
         kept_bytes = 0
         for header in known:
             path = self._begin(header)
@@ -95,11 +93,11 @@ class IncomingBundle:
             if path is not None and not self._take_up(header, path):
                 break
         else:
-            self._is_over = is_marked
-        if self._is_over and self._size_bytes is not None:
-            self._position = self._size_bytes
-        elif known:
-            os.truncate(self.directory / _HEADERS, kept_bytes)
+            self._is_over = zeros >= BLOCK
+            self._position += zeros if self._is_over else 0
+        self._noted_bytes = kept_bytes + (zeros if self._is_over else 0)
+        if known:
+            os.truncate(self.directory / _HEADERS, self._noted_bytes)
 
     def write(self, data: bytes | memoryview) -> None:
         """Take the next bytes of the stream. Raises `BundleCorrupted`."""
@@ -111,7 +109,8 @@ class IncomingBundle:
                 view = self._skip_padding(view)
             elif self._is_over:
                 _require_zeros(view)
-                self._move_to_end(len(view))
+                self._note(bytes(view))
+                self._position += len(view)
                 return
             else:
                 view = self._read_header(view)
@@ -161,12 +160,11 @@ class IncomingBundle:
         if self._reader.is_end:
             self._reader = HeaderReader()
             self._is_over = True
-            self._move_to_end(0)
+            self._note(bytes(BLOCK))
         elif header is not None:
             self._reader = HeaderReader()
             path = self._begin(header)
-            with (self.directory / _HEADERS).open("ab") as file:
-                file.write(header.raw)
+            self._note(header.raw)
             if path is not None:
                 self._open(header, path, os.O_CREAT | os.O_TRUNC)
         return rest
@@ -237,20 +235,21 @@ class IncomingBundle:
         self._position += len(data)
         return view[len(data) :]
 
-    def _move_to_end(self, count: int) -> None:
-        self._position += count
-        if self._position == self._size_bytes:
-            with (self.directory / _HEADERS).open("ab") as file:
-                file.write(bytes(BLOCK))
+    def _note(self, raw: bytes) -> None:
+        self._noted_bytes += len(raw)
+        if self._noted_bytes > _MAX_HEADERS_BYTES:
+            raise BundleCorrupted("The archive has too many headers, or too many zeros at its end")
+        with (self.directory / _HEADERS).open("ab") as file:
+            file.write(raw)
 
     def _path(self, name: str) -> Path:
         return (self.directory / _FILES).joinpath(*safe_parts(name))
 
 
-def received_bytes(directory: Path, size_bytes: int) -> int:
+def received_bytes(directory: Path) -> int:
     """How much of a stream is in a directory; no file is read."""
     position = 0
-    known, is_complete = _read_headers(directory)
+    known, zeros = _read_headers(directory)
     for header in known:
         position += len(header.raw)
         if not header.is_file:
@@ -260,18 +259,18 @@ def received_bytes(directory: Path, size_bytes: int) -> int:
         if there < header.info.size:
             return position + there
         position += header.stored_bytes
-    return size_bytes if is_complete else position
+    return position + (zeros if zeros >= BLOCK else 0)
 
 
-def _read_headers(directory: Path) -> tuple[list[Header], bool]:
-    """The headers that are whole, and whether the stream was complete after them."""
+def _read_headers(directory: Path) -> tuple[list[Header], int]:
+    """The headers that are whole, and how many zeros follow them."""
     try:
         data = (directory / _HEADERS).read_bytes()
     except FileNotFoundError:
-        return [], False
+        return [], 0
     found = list(iter_headers(data))
-    used = sum(len(header.raw) for header in found)
-    return found, data[used : used + BLOCK] == bytes(BLOCK)
+    rest = data[sum(len(header.raw) for header in found) :]
+    return found, len(rest) - len(rest.lstrip(tarfile.NUL))
 
 
 def _require_zeros(view: memoryview) -> None:

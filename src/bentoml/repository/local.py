@@ -461,7 +461,8 @@ class LocalRepository:
 
     def is_new(self) -> bool:
         """Whether no bundle is there, so that an absent index is no loss."""
-        return next(self.iter_directories(), None) is None
+        with _explained(f"Opening the repository '{self.path}'"):
+            return next(self.iter_directories(), None) is None
 
     def iter_directories(self) -> Iterator[Path]:
         """Every `<Name>/<Version>` directory that holds a bundle, known to the index or not."""

@@ -160,7 +160,7 @@ def test_B104_stream_that_changes_its_name_or_sends_nothing(
     server: Running, wire: Wire, tmp_path: Path
 ) -> None:
     data = tar_of(make_bundle(tmp_path / "made", "Iris", "1"))
-    old = {"bento_name": "Iris", "bento_version": "1", "bento_bundle": data[:1024]}
+    old = {"bento_name": "Iris", "bento_version": "1", "bento_bundle": data[:4096]}
     for name, messages in (
         ("UploadBento", [old, {**old, "bento_version": "2"}]),
         ("UploadBento", []),
@@ -171,7 +171,7 @@ def test_B104_stream_that_changes_its_name_or_sends_nothing(
         assert failure.value.code() is grpc.StatusCode.INVALID_ARGUMENT
     upload_id, other = begin(wire, data), begin(wire, data, "2")
     with pytest.raises(grpc.RpcError) as failure:
-        wire.send("SendUpload", iter([{"upload_id": upload_id, "data": data[:1024]}, {"upload_id": other}]))
+        wire.send("SendUpload", iter([{"upload_id": upload_id, "data": data[:4096]}, {"upload_id": other}]))
     assert failure.value.code() is grpc.StatusCode.INVALID_ARGUMENT
     assert wire.call("GetUpload", upload_id=upload_id)["received_bytes"] >= 512
     assert server.registry.bundles.count(BundleQuery()) == 0
@@ -189,13 +189,13 @@ def test_B104_stream_that_is_cut_in_a_header_goes_on(server: Running, wire: Wire
         size_bytes=len(data),
         sha256=hashlib.sha256(data).hexdigest(),
     )
-    upload_id, position, piece = answer["upload_id"], 0, 700
+    upload_id, position, piece = answer["upload_id"], 0, 2000
     while position < len(data):
         message = {"upload_id": upload_id, "offset": position, "data": data[position : position + piece]}
         position = wire.send("SendUpload", iter([message]))["received_bytes"]
-        if piece == 3000:
+        if piece == 5000:
             server.registry.uploads._arriving.forget(upload_id)  # as a server that was started again
-        piece = 3000 if piece == 700 else 700
+        piece = 5000 if piece == 2000 else 2000
     bento = wire.call("FinishUpload", upload_id=upload_id)["bento"]
     assert bento["version"] == "1"
     assert leftovers(server) == []

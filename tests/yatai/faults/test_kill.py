@@ -230,8 +230,11 @@ def test_P6_F23_server_killed_at_every_changing_call(
     assert kills > 0 or operation == "pull"
 
 
-def test_F31_client_killed_while_it_pushes(server: Running, tmp_path: Path, client_home: Path) -> None:
+def test_F31_client_killed_while_it_pushes(
+    server: Running, tmp_path: Path, client_home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The server holds nothing of it, and a new process goes on where the first one was."""
+    monkeypatch.setenv("BENTOML_HOME", str(client_home))  # the fixture of the server has its own
     content = random.Random(3).randbytes(48 << 20)
     source = make_bundle(tmp_path / "made", NAME, "1", content=content)
     push = (

@@ -35,24 +35,24 @@ class Arriving:
         with FileLock(self._directory / f"{upload_id}{_LOCK}", timeout_s=5.0):
             yield
 
-    def take_up(self, upload_id: str, size_bytes: int | None) -> IncomingBundle:
+    def take_up(self, upload_id: str) -> IncomingBundle:
         """What has arrived, ready for more. Needs the upload's lock."""
         path = self._directory / upload_id
         with self._lock:
             known = self._remembered.pop(upload_id, None)
-        if known is not None and size_bytes is not None:
-            if known.received_bytes == received_bytes(path, size_bytes):
+        if known is not None:
+            if known.received_bytes == received_bytes(path):
                 self._remember(upload_id, known)
                 return known
             known.close()  # another server went on with it meanwhile
-        made = IncomingBundle(path, size_bytes)
+        made = IncomingBundle(path)
         made.resume()
         self._remember(upload_id, made)
         return made
 
-    def received_bytes(self, upload_id: str, size_bytes: int) -> int:
+    def received_bytes(self, upload_id: str) -> int:
         """How much has arrived."""
-        return received_bytes(self._directory / upload_id, size_bytes)
+        return received_bytes(self._directory / upload_id)
 
     def forget(self, upload_id: str) -> None:
         """Let what is on disk say how far it is, not what was remembered."""

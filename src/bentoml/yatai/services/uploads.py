@@ -137,7 +137,7 @@ class Uploads:
         upload = self._find(caller, upload_id)
         _require_receiving(upload)
         with self._arriving.exclusive(upload_id), self._failing_for_good(upload_id, BundleCorrupted):
-            incoming = self._arriving.take_up(upload_id, upload.size_bytes)
+            incoming = self._arriving.take_up(upload_id)
             if offset != incoming.received_bytes:
                 raise FailedPrecondition(
                     f"The upload continues at byte {incoming.received_bytes}, not at {offset}."
@@ -192,7 +192,7 @@ class Uploads:
             raise already_exists(tag)
         upload_id = uuid.uuid4().hex
         with self._arriving.exclusive(upload_id):
-            incoming = self._arriving.take_up(upload_id, None)
+            incoming = self._arriving.take_up(upload_id)
             try:
                 for chunk in chunks:
                     if incoming.received_bytes + len(chunk) > MAX_BYTES:
@@ -217,7 +217,7 @@ class Uploads:
         return upload is None or upload.state != RECEIVING
 
     def _add(self, caller: Caller, upload: Upload, tag: Tag) -> None:
-        incoming = self._arriving.take_up(upload.id, upload.size_bytes)
+        incoming = self._arriving.take_up(upload.id)
         if incoming.received_bytes != upload.size_bytes:
             raise FailedPrecondition(
                 f"{incoming.received_bytes} of {upload.size_bytes} bytes have arrived; send the rest first."
@@ -255,7 +255,7 @@ class Uploads:
     def _progress(self, upload: Upload) -> Progress:
         if upload.state != RECEIVING:
             return Progress(upload, upload.size_bytes if upload.state == DONE else 0)
-        return Progress(upload, self._arriving.received_bytes(upload.id, upload.size_bytes))
+        return Progress(upload, self._arriving.received_bytes(upload.id))
 
     def _give_space_back(self, upload_id: str, error: OSError) -> None:
         if error.errno in _FULL:
