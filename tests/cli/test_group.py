@@ -122,7 +122,11 @@ def test_bundle_command_has_no_bento_argument(tmp_path: Path) -> None:
     for make in (create_bundle_cli, create_bento_service_cli):
         group = make(str(bundle))
         names = set(group.list_commands(click.Context(group)))
-        assert names == EXPECTED - {"delete", "get", "list", "repair", "retrieve"} | {"inspect", "verify"}
+        assert names == EXPECTED - {"delete", "get", "list", "repair", "retrieve"} | {
+            "containerize",
+            "inspect",
+            "verify",
+        }
         result = CliRunner().invoke(group, ["info"])
         assert '"version": "1"' in result.output
     assert (

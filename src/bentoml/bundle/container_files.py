@@ -74,7 +74,7 @@ def dockerfile_text(spec: ContainerSpec) -> str:
     ]
     if spec.has_setup_script:
         early.append("setup.sh")
-    health_check = json.dumps(["python", "-c", _HEALTH_CHECK])
+    health_check = json.dumps(health_check_command())
     copy = "COPY --chown=bentoml:bentoml"
     lines = [
         f"# {spec.name}:{spec.version}. Build with: docker build -t {spec.name.lower()} .",
@@ -111,6 +111,11 @@ def dockerfile_text(spec: ContainerSpec) -> str:
         "",
     ]
     return "\n".join(lines)
+
+
+def health_check_command() -> list[str]:
+    """Asks `/livez` on the port that the server really has."""
+    return ["python", "-c", _HEALTH_CHECK]
 
 
 def entrypoint_text() -> str:

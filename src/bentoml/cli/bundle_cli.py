@@ -12,6 +12,7 @@ from .group import Entry, LazyGroup
 
 _COMMANDS = {
     "check-batching": Entry("bentoml.cli.check_batching", "Check that batches do not change answers."),
+    "containerize": Entry("bentoml.cli.containerize", "Build a container image of the bundle."),
     "info": Entry("bentoml.cli.info", "Print the metadata of the bundle."),
     "inspect": Entry("bentoml.cli.inspect_bundle", "Show what the bundle contains, executing nothing."),
     "install-completion": Entry("bentoml.cli.install_completion", "Install shell command completion."),

@@ -7,7 +7,7 @@ import re
 import shlex
 import subprocess
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -16,6 +16,7 @@ from bentoml.exceptions import BentoMLException
 from .builders.base import Builder, BuildRequest
 from .builders.choice import choose_builder
 from .context import build_context
+from .control import BuildControl
 from .image_names import image_reference
 
 _STEP = re.compile(r"(?:step \d+/\d+ ?:|#\d+ \[.*?\d+/\d+\]) ?(?P<instruction>.+)", re.IGNORECASE)
@@ -36,9 +37,12 @@ class BuiltImage:
 class ImageBuildFailed(BentoMLException):
     """An engine ended with an error. `step` is the instruction that failed, "" if none had begun."""
 
-    def __init__(self, message: str, step: str) -> None:
-        super().__init__(message)
+    def __init__(self, summary: str, step: str, last_lines: Sequence[str]) -> None:
+        lines = "\n".join(f"    {line}" for line in last_lines)
+        super().__init__(f"{summary}. The last lines were:\n{lines}")
+        self.summary = summary
         self.step = step
+        self.last_lines = tuple(last_lines)
 
 
 def containerize(
@@ -50,6 +54,7 @@ def containerize(
     platforms: tuple[str, ...] = (),
     push: bool = False,
     output: Output = lambda line: None,
+    control: BuildControl | None = None,
 ) -> BuiltImage:
     """Build an image of the bundle in `bundle`.
 
@@ -59,6 +64,7 @@ def containerize(
         build_args: for the Dockerfile's ARGs. They stay readable in the image: no secrets.
         platforms: such as `("linux/amd64", "linux/arm64")`.
         output: gets every line that the engine prints.
+        control: lets another thread end the build.
 
     Raises:
         ImageBuildFailed: building or pushing failed; names the step.
@@ -76,24 +82,34 @@ def containerize(
         }
         request = replace(checked, context=context, reference=reference, labels=labels)
         for command in engine.commands(request):
-            run_command(command, engine.environment(), output)
+            run_command(command, {**os.environ, **engine.environment()}, output, control=control)
     return BuiltImage(reference, digest, push)
 
 
-def run_command(command: list[str], environment: Mapping[str, str], output: Output) -> None:
+def run_command(
+    command: list[str],
+    environment: Mapping[str, str],
+    output: Output,
+    directory: Path | None = None,
+    control: BuildControl | None = None,
+) -> None:
     """Run to the end, passing every line on. Raises `ImageBuildFailed` with the last step and lines."""
+    control = control or BuildControl()
+    control.check()
     step = ""
     last: deque[str] = deque(maxlen=_KEPT_LINES)
-    with subprocess.Popen(
+    process = subprocess.Popen(
         command,
-        env={**os.environ, **environment},
+        env=environment,
+        cwd=directory,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
         encoding="utf-8",
         errors="replace",
-    ) as process:
+    )
+    with process, control.running(process):
         assert process.stdout is not None
         try:
             for raw in process.stdout:
@@ -106,10 +122,10 @@ def run_command(command: list[str], environment: Mapping[str, str], output: Outp
             process.terminate()
             raise
     if process.returncode:
-        raise ImageBuildFailed(_explain(command, process.returncode, step, list(last)), step)
+        control.check()
+        raise ImageBuildFailed(_summary(command, process.returncode, step), step, list(last))
 
 
-def _explain(command: list[str], code: int, step: str, last: list[str]) -> str:
+def _summary(command: list[str], code: int, step: str) -> str:
     what = f"in the step `{step}`" if step else f"in `{shlex.join(command[:3])} …`"
-    lines = "\n".join(f"    {line}" for line in last)
-    return f"Building the image failed {what} (exit code {code}). The last lines were:\n{lines}"
+    return f"Building the image failed {what} (exit code {code})"

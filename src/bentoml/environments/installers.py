@@ -67,7 +67,14 @@ class UvInstaller:
         _run([self.uv, "venv", "--no-project", "--python", str(interpreter.path), str(target)])
 
     def install(self, source: EnvironmentSource, target: Path, wheels: Path | None) -> None:
-        command = [self.uv, "pip", "install", "--python", str(python_of(target)), *_what(source, wheels)]
+        command = [
+            self.uv,
+            "pip",
+            "install",
+            "--python",
+            str(python_of(target)),
+            *what_to_install(source, wheels),
+        ]
         variables = uv_environment(clean_environment(), constraints=not source.is_locked)
         _run(command, source.directory, variables)
 
@@ -85,10 +92,11 @@ class PipInstaller:
 
     def install(self, source: EnvironmentSource, target: Path, wheels: Path | None) -> None:
         command = [str(python_of(target)), "-m", "pip", "--disable-pip-version-check", "install"]
-        _run([*command, *_what(source, wheels)], source.directory)
+        _run([*command, *what_to_install(source, wheels)], source.directory)
 
 
-def _what(source: EnvironmentSource, wheels: Path | None) -> list[str]:
+def what_to_install(source: EnvironmentSource, wheels: Path | None) -> list[str]:
+    """pip's and uv's arguments for a source, from `wheels` alone if they are given."""
     arguments = ["--require-hashes"] if source.is_locked else []
     if wheels is not None:
         arguments += ["--no-index", "--find-links", str(wheels)]

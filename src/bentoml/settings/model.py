@@ -181,6 +181,12 @@ class YataiSettings(Group):
     database_url: str | None = option(
         None, "yatai.database.url", "Database; null means `<home>/storage.db`.", "BENTOML_DB_URL"
     )
+    container_builder: Literal["docker", "podman", "buildah"] | None = option(
+        None,
+        "yatai.container_builder",
+        "Engine that builds images on the server; null means the first that is installed.",
+        "BENTOML_YATAI_CONTAINER_BUILDER",
+    )
     namespace: str = option("dev", "yatai.namespace", "Default namespace of deployments.")
     deployment_ports: Ports = option(
         (5100, 5999),

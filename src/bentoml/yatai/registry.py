@@ -20,6 +20,7 @@ from .services.aliases import Aliases
 from .services.bundles import Bundles
 from .services.deployments import Deployments
 from .services.events import Events
+from .services.images import Images
 from .services.operations import Operations
 from .services.tokens import Tokens
 from .services.uploads import Uploads
@@ -37,6 +38,7 @@ class Registry:
     uploads: Uploads
     deployments: Deployments
     operations: Operations
+    images: Images
     events: Events
     tokens: Tokens
 
@@ -62,6 +64,7 @@ def open_registry(settings: Settings) -> Registry:
         uploads=Uploads(database, bundles, scratch / "uploads"),
         deployments=deployments,
         operations=Operations(deployments, bundles, host, yatai.namespace),
+        images=Images(database, bundles, yatai.container_builder),
         events=Events(database),
         tokens=Tokens(database),
     )

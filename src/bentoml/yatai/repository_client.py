@@ -146,6 +146,35 @@ class RepositoryClient:
         """Copy the bundle `name:version` to `target_dir`, which must not exist."""
         self.download_to_directory(self.record(bento), target_dir)
 
+    def containerize(
+        self,
+        bento: str,
+        tag: str | None = None,
+        build_args: Mapping[str, str] | None = None,
+        push: bool = False,
+    ) -> str:
+        """Build a container image of `name:version`; returns the image's `name:tag`.
+
+        A server's repository lets the server build, with the engine there.
+
+        Args:
+            tag: name of the image, or `name:tag`; the bundle's own name and version otherwise.
+            build_args: for the Dockerfile's ARGs.
+            push: to the registry that the name begins with.
+
+        Raises:
+            ImageBuildFailed: a step failed; names it.
+            NotFound, InvalidArgument, MissingDependencyException: see `bentoml.containers.build`.
+        """
+        from bentoml.containers.build import containerize  # noqa: PLC0415 - few builds images
+
+        record = self.record(bento)
+        if is_local(self._repository):
+            path = self.resolve(record.tag)
+            return containerize(path, tag=tag, build_args=build_args, push=push).reference
+        remote = cast("RemoteRepository", self._repository)
+        return remote.containerize(record, tag or "", build_args or {}, push)
+
     def record(self, bento: str) -> BundleRecord:
         """As `get`, without the attribute view."""
         return self._repository.get(*split_reference(bento))

@@ -33,6 +33,7 @@ class YataiServer:
 
     def __init__(self, registry: Registry, settings: Settings, *, auth_required: bool) -> None:
         yatai = settings.yatai
+        self._registry = registry
         registry.bundles.keys(BundleQuery(limit=0))  # the database is made or upgraded now, not later
         authenticator = Authenticator(registry.tokens, required=auth_required)
         metrics = RpcMetrics()
@@ -67,5 +68,6 @@ class YataiServer:
         """Refuse new calls and let running ones end."""
         self._web.should_exit = True
         self._rpc.stop(grace_s)
+        self._registry.images.cancel()
         if self._socket is not None:
             self._socket.close()

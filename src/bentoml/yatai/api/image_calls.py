@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from bentoml.exceptions import FailedPrecondition
-from bentoml.yatai.access import WRITE, Caller
+from bentoml.yatai.access import Caller
 from bentoml.yatai.registry import Registry
 
 Fields = dict[str, Any]
@@ -15,11 +14,15 @@ class ImageCalls:
     """Handlers by RPC."""
 
     def __init__(self, registry: Registry) -> None:
-        self._bundles = registry.bundles
+        self._images = registry.images
 
     def containerize_bento(self, caller: Caller, request: Fields) -> Fields:
-        caller.require(WRITE)
-        record = self._bundles.find(request["bento_name"], request["bento_version"])
-        raise FailedPrecondition(
-            f"This server builds no images. Pull {record.tag} and build its Dockerfile where docker runs."
+        image = self._images.build(
+            caller,
+            request["bento_name"],
+            request["bento_version"],
+            request["tag"] or None,
+            request["build_args"],
+            request["push"],
         )
+        return {"status": {}, "tag": image.reference}

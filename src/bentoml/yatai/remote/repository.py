@@ -168,7 +168,7 @@ class RemoteRepository:
         return ""
 
     def containerize(self, record: BundleRecord, tag: str, build_args: Mapping[str, str], push: bool) -> str:
-        """Let the server build an image; returns the image's tag."""
+        """Let the server build an image, for as long as that takes; returns the image's tag."""
         answer = self.client.call(
             "ContainerizeBento",
             timeout_s=None,
