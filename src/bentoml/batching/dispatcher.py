@@ -23,6 +23,7 @@ from .cut import note_drops, plan_cut, steady_size
 from .deadlines import late_in_batch, late_in_queue
 from .fairness import charge, expected_s, join, settle
 from .link import Answered, Batch, Link
+from .observer import BatchObserver
 from .policy import Refusal, admit, retry_after, safe_live, too_late
 from .queue import DONE, SENT, ApiQueue, Request
 from .spacing import apart_until, keeps_apart
@@ -43,6 +44,7 @@ class Dispatcher:
         make_head: turns the head of an answer (u16 status and header lines, or what
             `error_head` returns) into what sinks write.
         clock: monotonic seconds.
+        observer: told about every batch.
     """
 
     def __init__(
@@ -53,6 +55,7 @@ class Dispatcher:
         make_head: Callable[[bytes], Any],
         error_head: Callable[[int, int | None], Any],
         clock: Callable[[], float] = monotonic,
+        observer: BatchObserver | None = None,
     ) -> None:
         self.queues = list(queues)
         self.links: list[Link] = []
@@ -62,6 +65,7 @@ class Dispatcher:
         self._call_later = call_later
         self._make_head = make_head
         self._error_head = error_head
+        self._observer = observer
         self._armed = False
         self._timer_armed = False
         self._batch_ids = 0
@@ -119,6 +123,8 @@ class Dispatcher:
         """A worker died: requests that may run again go back to the head, the others get their 503."""
         self.remove_link(link)
         for batch in list(link.batches.values()):
+            if self._observer is not None:
+                self._observer.batch_lost(batch, self.clock())
             again: list[Request] = []
             for request in batch.requests:
                 if request.state != SENT:
@@ -178,6 +184,8 @@ class Dispatcher:
                 self.fail(request, 500, "The worker returned a batch of another size. This is a bug.")
         else:
             self._answer(requests, answers, now)
+        if self._observer is not None:
+            self._observer.batch_done(batch, answers.times, now)
         queue.answering_s += 0.1 * (self.clock() - now - queue.answering_s)
         settle(batch, total_s)
         if not keen and queue.model.wants(now):
@@ -335,6 +343,8 @@ class Dispatcher:
             list(table),
             indexes if len(table) > 1 else None,
         )
+        if self._observer is not None:
+            self._observer.batch_sent(batch)
         for request in dropped:
             self._refuse(request, too_late(queue, now))
 

@@ -1,6 +1,6 @@
 """The web application: every path that is not a prediction on the fast path, in one list.
 
-    UnexpectedErrors → SafeHeaders → UrlPrefix → [Cors] → PageStats → routes
+    UnexpectedErrors → SafeHeaders → UrlPrefix → [PageTraces] → [Cors] → PageStats → routes
 
 Under our own server predictions reach the dispatcher before this application is asked; they have a
 route here too (`routes_predict`), for other ASGI servers, URL prefixes, CORS and tests.
@@ -26,6 +26,7 @@ from .endpoint import with_head
 from .errors import UnexpectedErrors, method_not_allowed, not_found, options
 from .headers import SafeHeaders
 from .page_stats import PageStats, empty_stats
+from .page_traces import PageTraces
 from .pages import docs_page, page_routes
 from .paths import UrlPrefix
 from .routes_debug import debug_routes
@@ -34,6 +35,7 @@ from .routes_health import health_routes
 from .routes_info import info_routes
 from .routes_predict import predict
 from .static_site import StaticSite
+from .tracing import Tracer
 
 PAGES = (
     "",
@@ -51,11 +53,12 @@ PAGES = (
 READ = with_head(("GET",))
 
 
-def build_app(state: AppState) -> Starlette:
+def build_app(state: AppState, tracer: Tracer | None = None) -> Starlette:
     """The ASGI application of one server.
 
     Args:
         state: the running server; everything is read from it when a request needs it.
+        tracer: makes spans of the pages' requests too.
     """
     settings = state.settings
     pages = empty_stats(PAGES)
@@ -63,6 +66,7 @@ def build_app(state: AppState) -> Starlette:
         Middleware(UnexpectedErrors),
         Middleware(SafeHeaders),
         Middleware(UrlPrefix, prefix=settings.server.prefix),
+        *([Middleware(PageTraces, tracer=tracer, pages=PAGES)] if tracer is not None else []),
         *([Middleware(Cors, settings=settings.cors)] if settings.cors.enabled else []),
         Middleware(PageStats, stats=pages),
     ]

@@ -121,6 +121,8 @@ class Connection(HttpToolsProtocol):
         for item in self.order:
             if isinstance(item, Request) and item.state != DONE:
                 item.queue.forget(item)
+                if self.hub.tracer is not None:
+                    self.hub.tracer.left(item)
         self.order.clear()
         self._held = b""
         self._shared = None

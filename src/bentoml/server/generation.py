@@ -28,6 +28,7 @@ from bentoml.workers.supervisor import Supervisor
 
 from .answers import AnswerHeads
 from .hub import Route
+from .tracing import BatchTracer, Tracer
 
 logger = logging.getLogger("bentoml.server")
 
@@ -46,6 +47,7 @@ class Generation:
         environment: variables for the workers (metrics directory and the like).
         on_give_up: called when workers keep dying and none is left.
         slab: memory shared with the workers, for large bodies.
+        tracer: makes spans, None when tracing is off.
     """
 
     def __init__(
@@ -59,6 +61,7 @@ class Generation:
         environment: dict[str, str],
         on_give_up: Callable[[str], None],
         slab: Slab | None = None,
+        tracer: Tracer | None = None,
     ) -> None:
         self.number = number
         self.path = path
@@ -72,7 +75,12 @@ class Generation:
         self._methods = {api.route: api.http_methods or DEFAULT_METHODS for api in descriptor.apis}
         loop = asyncio.get_running_loop()
         self.dispatcher = Dispatcher(
-            self.queues, loop.call_soon, loop.call_later, heads.of_worker, heads.of_error
+            self.queues,
+            loop.call_soon,
+            loop.call_later,
+            heads.of_worker,
+            heads.of_error,
+            observer=BatchTracer(tracer, str(descriptor.tag)) if tracer is not None else None,
         )
         workers = settings.server.workers
         variables = {**thread_environment(workers), **environment}
@@ -111,9 +119,10 @@ class Generation:
     def routes(self) -> dict[bytes, Route]:
         """Prediction routes by request target."""
         found = {}
-        for queue in self.queues:
+        tag = str(self.descriptor.tag)
+        for queue, api in zip(self.queues, self.descriptor.apis, strict=True):
             methods = frozenset(m.encode() for m in self._methods[queue.route])
-            route = Route(queue, self.dispatcher, methods)
+            route = Route(queue, self.dispatcher, methods, api.name, tag)
             target = f"/{queue.route}".encode()
             found[target] = route
             if self.settings.server.prefix:  # a proxy may or may not cut it off

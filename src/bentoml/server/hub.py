@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from bentoml.batching.dispatcher import Dispatcher
 from bentoml.batching.queue import ApiQueue
@@ -12,17 +14,25 @@ from bentoml.workers.slab import SHARED_FROM_BYTES, SharedBody, Slab
 from .answers import AnswerHeads
 from .request_ids import RequestIds
 
+if TYPE_CHECKING:
+    from .tracing import Tracer
+
 MEMO_ENTRIES = 4096
 MEMO_HEAD_BYTES = 1024
 
 
 @dataclass(slots=True)
 class Route:
-    """One prediction route: where its requests queue, and the methods it takes."""
+    """One prediction route: where its requests queue, and the methods it takes.
+
+    `api` is the name of its API, `bundle` the tag of the bundle that serves it.
+    """
 
     queue: ApiQueue
     dispatcher: Dispatcher
     methods: frozenset[bytes]
+    api: str = ""
+    bundle: str = ""
 
 
 @dataclass(slots=True)
@@ -42,6 +52,11 @@ class KnownHead:
     priority: int = 0
 
 
+def raw_fields(method: bytes, fields: Iterable[tuple[bytes, bytes]]) -> bytes:
+    """A head as it crosses to a worker: the method, then a line for each header field."""
+    return b"%b\r\n%b" % (method, b"".join(b"%b: %b\r\n" % pair for pair in fields))
+
+
 @dataclass(slots=True)
 class Hub:
     """Shared by every connection of a front.
@@ -56,6 +71,7 @@ class Hub:
         refused: connections over `max_connections` that are being told so.
         second: coarse clock for the timeouts of connections.
         slab: where large bodies are kept, None where the system has no shared memory.
+        tracer: makes spans of requests, None when tracing is off.
     """
 
     limits: ServerSettings
@@ -71,6 +87,7 @@ class Hub:
     max_connections: int = 1 << 30
     refused: int = 0
     slab: Slab | None = None
+    tracer: Tracer | None = None
 
     def large_body(self, length: int) -> SharedBody | None:
         """A place in shared memory for a body of this length, if it is large and there is room."""

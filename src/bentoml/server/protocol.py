@@ -19,12 +19,12 @@ from typing import TYPE_CHECKING, Any
 
 import httptools
 
-from bentoml.batching.queue import Request
+from bentoml.batching.queue import Request, Sink
 from bentoml.workers.slab import SharedBody
 
 from .checks import Framing, Rejection, check_head, too_large
 from .connection import BODY, HEAD, IDLE, MOST_PIPELINED, Connection
-from .hub import Hub, KnownHead, Route
+from .hub import Hub, KnownHead, Route, raw_fields
 
 if TYPE_CHECKING:
     from uvicorn.config import Config
@@ -214,6 +214,7 @@ class PredictionProtocol(Connection):
         version = self.parser.get_http_version()
         checked = check_head(self.headers, version, self.url, hub.limits)
         if isinstance(checked, Rejection):
+            self._trace_refusal(checked, None, raw_fields(self.parser.get_method(), self.headers))
             self._reject(checked)
             return
         self._enter(BODY)
@@ -228,7 +229,7 @@ class PredictionProtocol(Connection):
         self._route = route
         self._chunks = []
         self._shared = self.hub.large_body(self._length)
-        self._raw = b"%b\r\n%b" % (method, b"".join(b"%b: %b\r\n" % pair for pair in self.headers))
+        self._raw = raw_fields(method, self.headers)
         limit_s = route.queue.timeout_s
         self._timeout_s = min(limit_s, checked.timeout_s or limit_s)
         self._priority = min(checked.priority, len(route.queue.lanes) - 1)
@@ -305,6 +306,18 @@ class PredictionProtocol(Connection):
         body = self._take_body()
         self._submit(self.hub.current(route), self._raw, body, self._timeout_s, self._priority)
 
+    def _reject(self, rejection: Rejection) -> None:
+        if self._phase == BODY and not self._generic:
+            route, raw = (
+                (self._route, self._raw) if self._known is None else (self._known.route, self._known.raw)
+            )
+            self._trace_refusal(rejection, route, raw)
+        super()._reject(rejection)
+
+    def _trace_refusal(self, rejection: Rejection, route: Route | None, raw: bytes) -> None:
+        if self.hub.tracer is not None:
+            self.hub.tracer.refused(route, raw, rejection.status, self.hub.second - self._since)
+
     def _enter(self, phase: int) -> None:
         self._phase = phase
         self._since = self._mark_second = self.hub.second
@@ -314,7 +327,10 @@ class PredictionProtocol(Connection):
         self, route: Route, head: bytes, body: bytes | SharedBody, timeout_s: float, priority: int
     ) -> None:
         now = monotonic()
-        request = Request(self, route.queue, head, body, self.hub.ids.next(), now, now + timeout_s, priority)
+        sink: Sink = self
+        if self.hub.tracer is not None:
+            sink, head = self.hub.tracer.enter(self, route, head)
+        request = Request(sink, route.queue, head, body, self.hub.ids.next(), now, now + timeout_s, priority)
         self.order.append(request)
         self._used = True
         self._since = self.hub.second

@@ -14,6 +14,7 @@ from starlette.responses import Response
 from .app_state import AppState
 from .bodies import BodyRefused, read_body
 from .errors import method_not_allowed, options, text_error
+from .page_traces import TRACED
 
 GONE = 499  # never sent: the client is not there any more
 
@@ -44,6 +45,7 @@ def _counted(state: AppState, route: str, response: Response) -> Response:
 
 async def _run(state: AppState, request: Request, route: str, body: bytes) -> Response:
     """The answer, unless the client leaves first: then the request leaves the queue too."""
+    request.scope.get(TRACED, []).append(True)
     prediction = asyncio.ensure_future(state.predict(route, raw_head(request), body))
     departure = asyncio.ensure_future(request.receive())
     try:

@@ -27,6 +27,7 @@ from .hold import held
 from .hub import Hub
 from .reload import BundleWatcher
 from .state import ServerState
+from .tracing import FLUSH_S, Tracer, make_tracer
 
 logger = logging.getLogger("bentoml.server")
 
@@ -47,6 +48,7 @@ def serve(path: Path, settings: Settings, *, reload: bool = False, ends_process:
     descriptor = check_bundle(path)
     if not descriptor.apis:
         raise BentoMLException(f"{descriptor.tag} has no API to serve; decorate a method with @bentoml.api")
+    tracer = make_tracer(settings, descriptor)
     server = settings.server
     given = server.fd is not None
     sock = inherited(server.fd) if server.fd is not None else bind(server.host, server.port, server.backlog)
@@ -61,6 +63,7 @@ def serve(path: Path, settings: Settings, *, reload: bool = False, ends_process:
             reload=reload,
             ends_process=ends_process,
             waits=given,
+            tracer=tracer,
         )
         error = _run(main)
     if error is not None:
@@ -96,6 +99,7 @@ async def _serve(
     reload: bool,
     ends_process: bool,
     waits: bool,
+    tracer: Tracer | None,
 ) -> str | None:
     """Run until the end; returns the reason if the service could not be served.
 
@@ -107,6 +111,7 @@ async def _serve(
         max_connections=_connection_limit(settings),
         cors=settings.cors.enabled,
         slab=Slab.create(),
+        tracer=tracer,
     )
     front: Front
     failure: list[str] = []
@@ -125,11 +130,12 @@ async def _serve(
             environment=worker_metrics_env(directory),
             on_give_up=give_up if number == 0 else _log_failed_reload,
             slab=hub.slab,
+            tracer=tracer,
         )
 
     generation = make_generation(0, path, descriptor)
     state = ServerState(settings, hub, generation, metrics_dir=directory)
-    front = Front(build_app(state), settings, hub, ends_process=ends_process)
+    front = Front(build_app(state, tracer), settings, hub, ends_process=ends_process)
     front.generation = generation
     hub.set_routes(generation.routes())
     _announce(descriptor, settings, sock)
@@ -145,6 +151,8 @@ async def _serve(
             await front.serve_on([sock])
     for task in tasks:
         task.cancel()
+    if tracer is not None:
+        tracer.sender.close(0 if front.force_exit else FLUSH_S)
     return f"{descriptor.tag} could not be loaded: {failure[0]}" if failure else None
 
 

@@ -8,7 +8,7 @@ from time import monotonic, time
 from typing import Any
 
 from bentoml.batching.cohort import MIN_SHARE
-from bentoml.batching.queue import Request
+from bentoml.batching.queue import Request, Sink
 from bentoml.batching.stats import ApiStats
 from bentoml.bundle.descriptor import BundleDescriptor
 from bentoml.settings import Settings
@@ -136,15 +136,20 @@ class ServerState:
         asked = RequestHead(raw_head).headers.get("x-request-timeout-ms", "")
         if asked.isascii() and asked.isdigit():
             timeout_s = min(timeout_s, int(asked) / 1000)
-        sink = AwaitingSink()
+        awaiting = AwaitingSink()
         now = monotonic()
         request_id = self.hub.ids.next()
+        sink: Sink = awaiting
+        if self.hub.tracer is not None:
+            sink, raw_head = self.hub.tracer.enter(awaiting, found, raw_head)
         request = Request(sink, found.queue, raw_head, body, request_id, now, now + timeout_s)
         found.dispatcher.submit(request)
         try:
-            head, answer = await sink.done
+            head, answer = await awaiting.done
         except asyncio.CancelledError:
             found.dispatcher.forget(request)
+            if self.hub.tracer is not None:
+                self.hub.tracer.left(request)
             raise
         fields = [tuple(line.split(b": ", 1)) for line in head.lines.split(b"\r\n") if line]
         headers = [(name, value) for name, value in fields]

@@ -11,7 +11,7 @@ from .paths import config_file, home
 
 if TYPE_CHECKING:
     from .load import load_settings
-    from .model import CorsSettings, LoggingSettings, Settings
+    from .model import CorsSettings, LoggingSettings, Settings, TracingSettings
     from .server_groups import LimitSettings, ServerSettings
 
 _LAZY = {
@@ -21,6 +21,7 @@ _LAZY = {
     "LoggingSettings": "model",
     "ServerSettings": "server_groups",
     "Settings": "model",
+    "TracingSettings": "model",
 }
 __all__ = [
     "CorsSettings",
@@ -28,6 +29,7 @@ __all__ = [
     "LoggingSettings",
     "ServerSettings",
     "Settings",
+    "TracingSettings",
     "config_file",
     "home",
     "load_settings",

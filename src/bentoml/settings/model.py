@@ -119,10 +119,40 @@ class LoggingSettings(Group):
 class TracingSettings(Group):
     """Span export; nothing is sent while no address is set."""
 
-    type: Literal["zipkin", "jaeger"] | None = option("zipkin", "tracing.type", "Kind of collector.")
-    zipkin_url: str | None = option(None, "tracing.zipkin.url", "Full URL of the Zipkin collector.")
-    jaeger_address: str | None = option(None, "tracing.jaeger.address", "Host of the Jaeger agent.")
-    jaeger_port: int | None = option(None, "tracing.jaeger.port", "Port of the Jaeger agent.", gt=0, le=65535)
+    type: Literal["zipkin", "jaeger", "otlp"] | None = option(
+        "zipkin", "tracing.type", "Kind of collector: zipkin, jaeger or otlp.", "BENTOML_TRACING_TYPE"
+    )
+    sample_rate: float = option(
+        0.001,
+        "tracing.sample_rate",
+        "Share of the requests that are traced when their client has not decided.",
+        "BENTOML_TRACING_SAMPLE_RATE",
+        ge=0,
+        le=1,
+    )
+    otlp_url: str | None = option(
+        None,
+        "tracing.otlp.url",
+        "URL of a collector that takes OTLP over HTTP, such as http://localhost:4318.",
+        "BENTOML_TRACING_OTLP_URL",
+    )
+    zipkin_url: str | None = option(
+        None,
+        "tracing.zipkin.url",
+        "Full URL of the Zipkin collector, such as http://localhost:9411/api/v2/spans.",
+        "BENTOML_TRACING_ZIPKIN_URL",
+    )
+    jaeger_address: str | None = option(
+        None, "tracing.jaeger.address", "Host of Jaeger.", "BENTOML_TRACING_JAEGER_ADDRESS"
+    )
+    jaeger_port: int | None = option(
+        None,
+        "tracing.jaeger.port",
+        "Port on which Jaeger takes OTLP over HTTP; null means 4318.",
+        "BENTOML_TRACING_JAEGER_PORT",
+        gt=0,
+        le=65535,
+    )
 
 
 class BundleSettings(Group):
