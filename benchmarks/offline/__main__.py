@@ -1,4 +1,8 @@
-"""Measure: rounds of bare loop and offline run in turn, so that what else the machine does meets both."""
+"""Measure: rounds of bare loop and offline run in turn, so that what else the machine does meets both.
+
+An overhead is the median over the pairs of `measured - reference`, as a share of the reference's median.
+In CPU time it tells small differences apart where wall time, with disks and neighbours, cannot.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +12,7 @@ import shutil
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from statistics import median
+from statistics import median, quantiles
 from typing import Any
 
 from benchmarks.serving.machine import describe
@@ -42,7 +46,7 @@ def cases(folder: Path, options: argparse.Namespace) -> dict[str, tuple[str, int
             "measured": fresh_job,
         }
 
-    job = ("--job", str(folder / "job"))
+    job = ("--job", str(folder / "job"), "--workers", "1")
     two = ("--workers", "2")
     rows, lines = options.rows, options.lines
     home = make_forest(folder, 10)
@@ -87,9 +91,19 @@ def measure(name: str, commands: Commands, rounds: int) -> dict[str, Any]:
     return {
         "speed_ratio": round(median(ratios), 3),
         "ratios": [round(ratio, 3) for ratio in ratios],
+        "overhead": {name: overhead(runs, name) for name in ("seconds", "cpu_s")},
         "peak_mib": round(max(run.peak_mib for run in runs["measured"])),
         "runs": {key: [as_dict(run) for run in values] for key, values in runs.items()},
     }
+
+
+def overhead(runs: dict[str, list[Any]], name: str) -> dict[str, Any]:
+    """Median and quartiles of the differences of pairs, as shares of the reference."""
+    before = [getattr(run, name) for run in runs["reference"]]
+    after = [getattr(run, name) for run in runs["measured"]]
+    shares = sorted((b - a) / median(before) for a, b in zip(before, after, strict=True))
+    low, middle, high = quantiles(shares, n=4) if len(shares) > 1 else shares * 3
+    return {"median": round(middle, 4), "quartiles": [round(low, 4), round(high, 4)]}
 
 
 def main() -> None:
@@ -114,7 +128,10 @@ def main() -> None:
     for name, (what, rows, commands) in todo.items():
         found = measure(name, commands, options.rounds)
         results[name] = {"what": what, "rows": rows, **found, "machine": describe()}
-        print(f"{name}: {found['speed_ratio']} of the reference, peak {found['peak_mib']} MiB")
+        print(
+            f"{name}: {found['speed_ratio']} of the reference, overhead {found['overhead']}, "
+            f"peak {found['peak_mib']} MiB"
+        )
         options.results.write_text(json.dumps(results, indent=1) + "\n")
 
 

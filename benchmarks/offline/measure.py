@@ -1,4 +1,4 @@
-"""One program after the other: wall time from start to exit, and the largest resident size."""
+"""One program after the other: wall time from start to exit, CPU time, and the largest resident size."""
 
 from __future__ import annotations
 
@@ -13,10 +13,11 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Run:
-    """What one program took."""
+    """What one program took. CPU time is that of user and kernel, its ended children included."""
 
     seconds: float
     peak_mib: float
+    cpu_s: float
 
 
 def run_program(command: list[str]) -> Run:
@@ -29,7 +30,7 @@ def run_program(command: list[str]) -> Run:
     seconds = time.perf_counter() - started
     if status:
         raise RuntimeError(f"{' '.join(command)} failed:\n{errors.decode(errors='replace')[-2000:]}")
-    return Run(seconds, usage.ru_maxrss / 1024)
+    return Run(seconds, usage.ru_maxrss / 1024, usage.ru_utime + usage.ru_stime)
 
 
 def bare(home: Path, source: Path, sink: Path) -> list[str]:

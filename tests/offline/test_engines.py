@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import os
+import re
+import subprocess
+import sys
 from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
@@ -39,8 +42,6 @@ def ray_cluster() -> Iterator[Any]:
 def spark_session() -> Iterator[Any]:
     """Spark with two Python workers on this machine."""
     pytest.importorskip("pyspark")
-    import sys
-
     from pyspark.sql import SparkSession
 
     os.environ["PYSPARK_PYTHON"] = sys.executable
@@ -90,6 +91,44 @@ def test_results_are_those_of_the_local_engine(engine: str, kind: str, bundle: P
     for ending in ("", ".bad-rows.jsonl"):
         found = (tmp_path / f"{engine}.jsonl{ending}").read_bytes()
         assert found == (tmp_path / f"local.jsonl{ending}").read_bytes()
+
+
+def from_a_shell(bundle: Path, source: Path, sink: Path, *flags: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "bentoml", "run", str(bundle), "no_sevens", "--keep", "id"]
+    command += ["--input-file", str(source), "--output-file", str(sink), *flags]
+    return subprocess.run(command, capture_output=True, text=True, timeout=500)
+
+
+@pytest.mark.parametrize("where", ["here", "cluster"])
+@pytest.mark.parametrize("kind", ["csv", "several"])
+def test_the_command_line(
+    engine: str, where: str, kind: str, bundle: Path, tmp_path: Path, request: Any
+) -> None:
+    source = write(kind, tmp_path)
+    here = {"ray": ["--engine", "ray"], "spark": ["--engine", "spark"]}
+    there = {
+        "ray": ["--ray-address", request.getfixturevalue("ray_cluster").address] if engine == "ray" else [],
+        "spark": ["--spark-master", "local[1]"],
+    }
+    flags = here[engine] if where == "here" else there[engine]
+    done = from_a_shell(bundle, source, tmp_path / "engine.jsonl", "--workers", "2", *flags)
+    assert done.returncode == 1, done.stderr  # rows failed
+    assert re.search(r"^5,000 rows in .*, 500 failed \(see .*written to ", done.stderr, re.MULTILINE)
+    assert done.stdout == ""
+    assert from_a_shell(bundle, source, tmp_path / "local.jsonl").returncode == 1
+    for ending in ("", ".bad-rows.jsonl"):
+        found = (tmp_path / f"engine.jsonl{ending}").read_bytes()
+        assert found == (tmp_path / f"local.jsonl{ending}").read_bytes()
+
+
+def test_an_address_where_nobody_listens_is_named(engine: str, bundle: Path, tmp_path: Path) -> None:
+    source = write("csv", tmp_path)
+    flags = {"ray": ["--ray-address", "127.0.0.1:1"], "spark": ["--spark-master", "nothing://here"]}
+    done = from_a_shell(bundle, source, tmp_path / "out.jsonl", *flags[engine])
+    assert done.returncode == 1
+    assert flags[engine][1] in done.stderr
+    assert "Traceback" not in done.stderr
+    assert not (tmp_path / "out.jsonl").exists()
 
 
 def test_each_process_loads_the_service_once(engine: str, bundle: Path, tmp_path: Path) -> None:

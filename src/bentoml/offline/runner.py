@@ -23,6 +23,7 @@ from bentoml.adapters.form_fields import FormFields
 from bentoml.adapters.json_output import JsonOutput
 from bentoml.adapters.limits import DEFAULT_LIMITS
 from bentoml.adapters.multi_file_input import MultiFileInput
+from bentoml.exceptions import BadInput
 from bentoml.inference.isolation import is_out_of_memory
 from bentoml.inference.pipeline import Pipeline
 from bentoml.inference.results import failure_reply
@@ -90,7 +91,8 @@ class BatchRunner:
         except (KeyboardInterrupt, WrongCount):
             raise
         except BaseException as err:  # user code; SystemExit of a model must not end the run
-            logger.error("Error caught in API function:", exc_info=err)
+            if not isinstance(err, BadInput):  # the data is wrong, and its reason is with the bad row
+                logger.error("Error caught in API function:", exc_info=err)
             count = batch.num_rows
             reason = failure_reply(err).body.decode("utf-8", "replace")
             if count == 1 or not (self.api.isolate or is_out_of_memory(err)):
