@@ -12,6 +12,7 @@ BOUNDARY = "--------compat013"
 ECHO = "EchoService:1.0.0+cpu"
 FRAME = "FrameService:1.0.0"
 FILES = "FileService:1.0.0"
+FORMS = "../FormService"  # a bundle given by its path
 WORDS = "WordCounter:1.0.0"
 CENTROID = "NearestCentroid:2.1.7"
 IRIS = "IrisClassifier:20210926174550_16DCF9"
@@ -32,7 +33,7 @@ class Case:
 
 @dataclass(frozen=True)
 class Run:
-    """One command line; `input` files are written into the working directory first."""
+    """One command line; `files` are written into the working directory first, with those of `DATA`."""
 
     id: str
     argv: tuple[str, ...]

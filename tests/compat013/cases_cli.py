@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .case import CENTROID, ECHO, FILES, FRAME, IRIS, WORDS, Run
+from .case import CENTROID, ECHO, FILES, FORMS, FRAME, IRIS, WORDS, Run
 
 
 def cli_cases() -> list[Run]:
@@ -12,6 +12,9 @@ def cli_cases() -> list[Run]:
         "x.json": '[{"a": 1, "b": "x"}]',
         "bad.json": "{bad",
         "t.txt": "grün\n",
+        "header.csv": "a,b\n",
+        "other.csv": "b,a\nz,4\n",
+        "notes.json": '{"boxes": [[1, 2.5]]}',
     }
 
     def run(name: str, *argv: str) -> Run:
@@ -47,6 +50,61 @@ def cli_cases() -> list[Run]:
         run("run-frame-bad-format", "run", FRAME, "rows", "--input", "1", "--format", "xml"),
         run("run-file", "run", FILES, "file_single", "--input-file", "t.txt"),
         run("run-file-text", "run", FILES, "file_single", "--input", "abc"),
+        run("run-frame-output-str", "run", FRAME, "rows", "--input-file", "x.json", "-o", "str"),
+        run("run-frame-values", "run", FRAME, "rows", "--input", "[[1, 2], [3, 4]]", "[[5, 6]]"),
+        run(
+            *("run-frame-chunks", "run", FRAME, "rows", "--input-file", "x.csv", "y.csv"),
+            *("--format", "csv", "--max-batch-size", "1"),
+        ),
+        run("run-frame-csv-text", "run", FRAME, "rows", "--input", "a,b\n1,x\n", "--format", "csv"),
+        run("run-frame-csv-header", "run", FRAME, "rows", "--input-file", "header.csv", "--format", "csv"),
+        run("run-files", "run", FILES, "file_batch", "--input-file", "t.txt", "x.csv", "quarters.png"),
+        run("run-files-text", "run", FILES, "file_batch", "--input", "abc", "grün"),
+        run("run-files-missing", "run", FILES, "file_batch", "--input-file", "t.txt", "nothing.txt"),
+        run("run-files-output-str", "run", FILES, "file_batch", "--input-file", "t.txt", "--output", "str"),
+        run(
+            *("run-files-chunks", "run", FILES, "file_batch", "--input-file", "t.txt", "x.csv", "y.csv"),
+            *("--max-batch-size", "2"),
+        ),
+        run("run-image", "run", FILES, "image_single", "--input-file", "quarters.png"),
+        run(
+            *("run-images", "run", FILES, "image_batch", "--input-file"),
+            *("quarters.png", "quarters.bmp", "quarters.tiff", "alpha.png", "palette.png", "grey.png"),
+        ),
+        run("run-image-grey", "run", FILES, "image_grey", "--input-file", "quarters.png", "quarters.bmp"),
+        run("run-image-ending", "run", FILES, "image_png", "--input-file", "quarters.png", "quarters.bmp"),
+        run("run-image-no-image", "run", FILES, "image_batch", "--input-file", "quarters.png", "t.txt"),
+        run(
+            *("run-images-chunks", "run", FILES, "image_batch", "--max-batch-size", "1", "-o", "str"),
+            *("--input-file", "quarters.png", "grey.png"),
+        ),
+        run(
+            *("run-forms-files", "run", FORMS, "files_batch", "--input-file-left", "t.txt", "x.csv"),
+            *("--input-file-right-one", "y.csv", "x.json"),
+        ),
+        run("run-forms-text", "run", FORMS, "files_single", "--input-left", "ab", "--input-right-one", "ü"),
+        run("run-forms-one", "run", FORMS, "files_batch", "--input-file-left", "t.txt"),
+        run("run-forms-none", "run", FORMS, "files_batch"),
+        run(
+            *("run-forms-counts", "run", FORMS, "files_batch", "--input-file-left", "t.txt", "x.csv"),
+            *("--input-file-right-one", "y.csv"),
+        ),
+        run(
+            *("run-forms-mixed", "run", FORMS, "files_batch", "--input-left", "a"),
+            *("--input-file-right-one", "y.csv"),
+        ),
+        run(
+            *("run-forms-images", "run", FORMS, "images_batch", "--input-file-first", "quarters.png"),
+            *("grey.png", "--input-file-second", "alpha.png", "quarters.bmp"),
+        ),
+        run(
+            *("run-forms-annotated", "run", FORMS, "annotated_single", "--input-file-image", "quarters.png"),
+            *("--input-file-annotations", "notes.json"),
+        ),
+        run(
+            *("run-forms-annotated-batch", "run", FORMS, "annotated_batch", "--input-file-image"),
+            *("quarters.png", "grey.png", "--input-file-annotations", "notes.json", "bad.json"),
+        ),
         run("run-words", "run", WORDS, "score", "--input", "good bad good"),
         run("list", "list"),
         run("list-wide", "list", "-o", "wide"),

@@ -74,7 +74,7 @@ VALUES: tuple[Difference, ...] = (
         "`.name` of a file sent as the raw body",
         "`None`",
         '`""`, so `.name` is always text',
-        ("file-*-raw", "file-*-raw-text", "file-*-raw-json", "file-*-no-content-type", "cli-run-file-text"),
+        ("file-*-raw", "file-*-raw-text", "file-*-raw-json", "file-*-no-content-type", "cli-run-file*-text"),
         200,
     ),
     Difference(
@@ -126,6 +126,13 @@ VALUES: tuple[Difference, ...] = (
         200,
     ),
     Difference(
+        FILE,
+        "the error text of a file in a form with several",
+        "`BentoML#AnnotatedImageInput received invalid JSON file`",
+        "the field comes first: `BentoML#AnnotatedImageInput: field 'annotations': received …`",
+        ("cli-run-forms-annotated-batch",),
+    ),
+    Difference(
         CLI,
         "`list -o json|yaml` and `get NAME -o json|yaml`",
         "one document after the other, which no parser takes whole",
@@ -137,7 +144,21 @@ VALUES: tuple[Difference, ...] = (
         "`run --input-file` with a file that is not there",
         "a traceback",
         "one line that names the file",
-        ("cli-run-missing-file",),
+        ("cli-run-missing-file", "cli-run-files-missing"),
+    ),
+    Difference(
+        CLI,
+        "`run -o str`",
+        "each result as Python's `str` writes it: `(1, array([2]))`",
+        "the values of the answer as `str` writes them: `[1, [2]]`",
+        ("cli-run-frame-output-str", "cli-run-images-chunks"),
+    ),
+    Difference(
+        CLI,
+        "the error text of a CSV file without a row",
+        "the file",
+        "what was expected",
+        ("cli-run-frame-csv-header",),
     ),
     Difference(
         CLI,

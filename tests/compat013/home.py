@@ -32,5 +32,6 @@ def install_home(target: Path) -> Path:
     shutil.copytree(FIXTURE_HOME, target)
     for repository in (target / "repository").glob("*/*"):
         (repository / repository.parent.name / "zipimports").mkdir(exist_ok=True)  # git keeps no empty folder
+    (target / "FormService" / "FormService" / "zipimports").mkdir(exist_ok=True)
     move_rows(target / "storage.db", RECORDED_HOME, str(target))
     return target

@@ -21,6 +21,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
+from .case import DATA
 from .cases import Case, Run, cli_cases, http_cases
 from .home import FIXTURE_HOME, HERE, RECORDED_HOME, install_home, move_rows
 from .rows import RECORDED, bytes_to_json, write_rows
@@ -49,6 +50,9 @@ def adopt_fixtures(home: Path) -> None:
     FIXTURE_HOME.mkdir(parents=True)
     shutil.copytree(
         home / "repository", FIXTURE_HOME / "repository", ignore=shutil.ignore_patterns("__pycache__")
+    )
+    shutil.copytree(
+        home / "FormService", FIXTURE_HOME / "FormService", ignore=shutil.ignore_patterns("__pycache__")
     )
     shutil.copy(home / "storage.db", FIXTURE_HOME / "storage.db")
     move_rows(FIXTURE_HOME / "storage.db", str(home), RECORDED_HOME)
@@ -148,6 +152,7 @@ def run_cli(command: list[str], run: Run, home: Path, env: dict[str, str]) -> di
     """One command line in a folder with its files; paths of `home` become `<home>`."""
     folder = home / "cwd"
     folder.mkdir(exist_ok=True)
+    shutil.copytree(DATA, folder, dirs_exist_ok=True)
     for name, text in run.files.items():
         (folder / name).write_text(text, encoding="utf-8")
     done = subprocess.run(

@@ -14,6 +14,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), 'ser
 from bentoml.yatai.client import get_yatai_client  # noqa: E402
 from echo_service import EchoService  # noqa: E402
 from file_service import FileService  # noqa: E402
+from form_service import FormService  # noqa: E402
 from frame_service import FrameService  # noqa: E402
 from iris_classifier import IrisClassifier  # noqa: E402
 from nearest_centroid import NearestCentroid  # noqa: E402
@@ -58,6 +59,9 @@ def main():
     EchoService().save(version='1.0.0+cpu')
     FrameService().save(version='1.0.0')
     FileService().save(version='1.0.0')
+    forms = os.path.join(os.environ['BENTOML_HOME'], 'FormService')
+    os.mkdir(forms)
+    FormService().save_to_dir(forms, version='1.0.0')
     word_counter().save(version='0.9.0')
     word_counter().save(version='1.0.0')
     get_yatai_client().repository.delete('WordCounter:0.9.0', require_confirm=False)

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 import yaml
 
-from .cases import cli_cases
+from .cases import Run, cli_cases
 from .compare import canonical, says_more
 from .differences import difference_of
 from .home import install_home
@@ -101,18 +101,13 @@ def stdout_problem(argv: tuple[str, ...], theirs: str, ours: str) -> str | None:
     return None if same else f"stdout {ours[:600]!r} instead of {theirs[:600]!r}"
 
 
-def test_command_lines_answer_as_recorded(home: Path) -> None:
-    wrong = []
-    for run in cli_cases():
-        theirs = RECORDED[run.id]
-        ours = run_cli([sys.executable, "-m", "bentoml"], run, home, environment(home))
-        found = [] if ours["code"] == theirs["code"] else [f"code {ours['code']} instead of {theirs['code']}"]
-        if difference_of(run.id) is None or run.argv[0] != "run":
-            problem = stdout_problem(run.argv, theirs["stdout"], ours["stdout"])
-            found += [problem] if problem else []
-            if theirs["stderr_last"].startswith("Error: bentoml-cli"):
-                expected, got = theirs["stderr_last"], ours["stderr_last"]
-                if expected != got and not says_more(expected, got):
-                    found.append(f"stderr {got!r} instead of {expected!r}")
-        wrong += [f"{run.id}: {text}" for text in found]
-    assert not wrong, f"{len(wrong)}:\n" + "\n".join(wrong)
+@pytest.mark.parametrize("run", cli_cases(), ids=lambda run: run.id)
+def test_command_lines_answer_as_recorded(run: Run, home: Path) -> None:
+    theirs = RECORDED[run.id]
+    ours = run_cli([sys.executable, "-m", "bentoml"], run, home, environment(home))
+    assert ours["code"] == theirs["code"], ours
+    if difference_of(run.id) is None or run.argv[0] != "run":
+        assert stdout_problem(run.argv, theirs["stdout"], ours["stdout"]) is None
+        if theirs["stderr_last"].startswith("Error: bentoml-cli"):
+            expected, got = theirs["stderr_last"], ours["stderr_last"]
+            assert expected == got or says_more(expected, got)

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from contracts.probe import echo, make_service
 
-from bentoml.adapters import DataframeInput, FileInput, JsonInput, StringInput
+from bentoml.adapters import DataframeInput, FileInput, JsonInput, MultiFileInput, StringInput
 from bentoml.inference.cli_run import run_cli
 
 
@@ -69,6 +69,38 @@ def test_files_have_their_name(tmp_path: Path, capsys: pytest.CaptureFixture[str
     assert run(FileInput(), "--input-file", str(tmp_path / "a.bin"), func=tell) == 0
     assert run(FileInput(), "--input", "grün", func=tell) == 0
     assert capsys.readouterr().out == '["a.bin", 3]\n["", 5]\n'
+
+
+def test_folders_and_globs_are_their_files(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "deep").mkdir()
+    for name in ("b.txt", "a.txt", "c.bin", "deep/d.txt", ".hidden.txt", "[x].txt"):
+        (tmp_path / name).write_text(name)
+
+    def names(self: Any, files: Any) -> Any:
+        return [file.name for file in files]
+
+    for given, expected in (
+        ("", ["[x].txt", "a.txt", "b.txt", "c.bin", "d.txt"]),
+        ("*.txt", ["[x].txt", "a.txt", "b.txt"]),
+        ("**/d.*", ["d.txt"]),
+        ("[x].txt", ["[x].txt"]),
+    ):
+        assert run(FileInput(), "--input-file", str(tmp_path / given), func=names) == 0
+        assert capsys.readouterr().out.splitlines() == [f'"{name}"' for name in expected]
+    (tmp_path / "empty").mkdir()
+    for given in ("*.png", "empty", "no.txt"):
+        assert run(FileInput(), "--input-file", str(tmp_path / given), func=names) == 1
+        captured = capsys.readouterr()
+        assert captured.out == "" and given in captured.err
+
+    def pairs(self: Any, left: Any, right: Any) -> Any:
+        return [[a.name, b.name] for a, b in zip(left, right, strict=True)]
+
+    flags = ["--input-file-left", str(tmp_path / "[ab].txt"), "--input-file-right", str(tmp_path / "*.txt")]
+    assert run(MultiFileInput(["left", "right"]), *flags, func=pairs) == 1
+    assert "left: 2, right: 3" in capsys.readouterr().err
+    assert run(MultiFileInput(["left", "right"]), *flags[:3], flags[1], func=pairs) == 0
+    assert capsys.readouterr().out == '["a.txt", "a.txt"]\n["b.txt", "b.txt"]\n'
 
 
 def test_utf16_text_files_are_read_by_their_mark(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

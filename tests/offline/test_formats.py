@@ -216,3 +216,13 @@ def test_an_output_appears_whole_or_not_at_all(service: Any, tmp_path: Path) -> 
     with pytest.raises(offline.TooManyErrors):
         offline.run(service, "no_sevens", FRAME, tmp_path / "out.csv", max_errors=3, progress=False)
     assert [path.name for path in tmp_path.iterdir()] == ["out.csv.bad-rows.jsonl"]
+
+
+def test_a_file_that_is_a_table_is_one_item_whatever_its_length(service: Any, tmp_path: Path) -> None:
+    for name, lines in (("1.csv", ["a,b", "1,2"]), ("2.csv", ["a,b", "1,2", "3,4"])):
+        (tmp_path / name).write_text("\n".join(lines))
+    (tmp_path / "bodies.txt").write_text('[{"a": 1, "b": 2}]\n[{"a": 1, "b": 2}, {"a": 3, "b": 4}]\n')
+    found = offline.run(service, "total", tmp_path / "bodies.txt", progress=False).table
+    assert found["prediction"].to_pylist() == [[4], [4, 10]]
+    rows = offline.run(service, "total", tmp_path / "*.csv", progress=False).table
+    assert rows["prediction"].to_pylist() == [4, 4, 10]

@@ -10,6 +10,7 @@ from typing import NamedTuple
 from bentoml.exceptions import InvalidArgument
 from bentoml.types import Payload, RequestHead
 
+from .cli_paths import expand_paths, read_path
 from .form_fields import FormFields
 from .form_writer import build_form
 from .multipart import Part
@@ -60,7 +61,7 @@ def _given(flags: argparse.Namespace, fields: FormFields) -> list[Given]:
         if values and paths:
             raise InvalidArgument(f"Field '{name}' has both values and files; give it one of them")
         if values or paths:
-            found.append(Given(name, list(values or paths or ()), bool(paths)))
+            found.append(Given(name, expand_paths(paths) if paths else list(values or ()), bool(paths)))
     _check(found, fields)
     return found
 
@@ -84,13 +85,6 @@ def _check(given: list[Given], fields: FormFields) -> None:
 
 
 def _part(fields: FormFields, field: Given, value: str) -> Part:
-    data = _content(value) if field.are_paths else value.encode("utf-8", "surrogateescape")
+    data = read_path(value) if field.are_paths else value.encode("utf-8", "surrogateescape")
     filename = (Path(value).name if field.are_paths else field.name) if field.name in fields.files else None
     return Part(field.name, filename, "", data)
-
-
-def _content(name: str) -> bytes:
-    try:
-        return Path(name).read_bytes()
-    except OSError as err:
-        raise InvalidArgument(f"Cannot read input file '{name}': {err.strerror}") from err

@@ -7,15 +7,18 @@ import codecs
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from bentoml.exceptions import InvalidArgument
 from bentoml.types import EMPTY_HEAD, Payload, RequestHead
+
+from .cli_paths import expand_paths, read_path
 
 
 def add_input_flags(parser: argparse.ArgumentParser) -> None:
     """Exactly one of `--input` and `--input-file`, each with one or more values."""
     source = parser.add_mutually_exclusive_group(required=True)
     source.add_argument("--input", nargs="+", metavar="VALUE", help="items given on the command line")
-    source.add_argument("--input-file", nargs="+", metavar="PATH", help="files, one item each")
+    source.add_argument(
+        "--input-file", nargs="+", metavar="PATH", help="files, folders or globs, one item a file"
+    )
 
 
 def read_payloads(flags: argparse.Namespace, headers: Mapping[str, str] | None = None) -> Iterator[Payload]:
@@ -23,13 +26,8 @@ def read_payloads(flags: argparse.Namespace, headers: Mapping[str, str] | None =
     head = RequestHead.build(headers) if headers else EMPTY_HEAD
     for text in flags.input or ():
         yield Payload(text.encode("utf-8", "surrogateescape"), head)
-    for name in flags.input_file or ():
-        path = Path(name)
-        try:
-            body = path.read_bytes()
-        except OSError as err:
-            raise InvalidArgument(f"Cannot read input file '{name}': {err.strerror}") from err
-        yield Payload(body, head, "", path.name)
+    for name in expand_paths(flags.input_file or ()):
+        yield Payload(read_path(name), head, "", Path(name).name)
 
 
 def with_detected_charset(payload: Payload) -> Payload:

@@ -15,8 +15,6 @@ from .file_input import FileInput
 from .pixels import decode_image
 from .schemas import BINARY, one_file
 
-DEFAULT_EXTENSIONS = (".jpg", ".png", ".jpeg", ".tiff", ".webp", ".bmp")
-
 
 class ImageInput(FileInput):
     """A raw body or a form with one image file.
@@ -26,7 +24,8 @@ class ImageInput(FileInput):
     for formats, limits and colour rules.
 
     Args:
-        accept_image_formats: file name endings a named upload may have.
+        accept_image_formats: file name endings a named upload may have; None takes those of the
+            setting `adapters.image_input.default_extensions`.
         pilmode: Pillow mode of the result, `"RGB"` by default; None keeps the image's own mode.
     """
 
@@ -43,8 +42,16 @@ class ImageInput(FileInput):
             )
         super().__init__(http_input_example=http_input_example, **base_config)
         self.pilmode = pilmode
-        endings = accept_image_formats or DEFAULT_EXTENSIONS
-        self.accept_image_formats = [e.lower() if e.startswith(".") else f".{e.lower()}" for e in endings]
+        self._endings = [_ending(e) for e in accept_image_formats] if accept_image_formats else None
+
+    @property
+    def accept_image_formats(self) -> list[str]:
+        """Endings that a named upload may have, those of the configuration where none were given."""
+        if self._endings is None:
+            from bentoml.settings import load_settings  # noqa: PLC0415 - loads pydantic
+
+            self._endings = [_ending(e) for e in load_settings().adapters.image_extensions]
+        return self._endings
 
     @property
     def config(self) -> dict[str, Any]:
@@ -72,7 +79,7 @@ class ImageInput(FileInput):
             return decode_image(io.BytesIO(data), self.pilmode, self.limits)
         except ImportError as err:
             raise MissingDependencyException(
-                f"ImageInput needs the package '{err.name}'. Install it with: pip install pillow numpy"
+                f"ImageInput needs the package '{err.name}'. Install it with: pip install 'bentoml[image]'"
             ) from err
 
     def check_name(self, name: str) -> None:
@@ -90,3 +97,7 @@ class ImageInput(FileInput):
 
     def default_schema(self) -> dict[str, Any]:
         return {"image/*": {"schema": dict(BINARY)}, "multipart/form-data": one_file("image_file")}
+
+
+def _ending(text: str) -> str:
+    return text.lower() if text.startswith(".") else f".{text.lower()}"

@@ -66,7 +66,8 @@ class ImageOutput(FormsOutput):
             return Reply(head, self._bytes(_FORMATS[head.content_type], value))
         except ImportError as err:
             return error_reply(
-                500, f"ImageOutput needs the package '{err.name}'. Install it with: pip install pillow numpy"
+                500,
+                f"ImageOutput needs the package '{err.name}'. Install it with: pip install 'bentoml[image]'",
             )
         except (OSError, ValueError, TypeError) as err:
             return error_reply(500, f"The result cannot be written as an image: {str(err)[:200]}")

@@ -65,7 +65,7 @@ class TfTensorInput(StackingInput):
         except ImportError as err:
             raise MissingDependencyException(
                 "TfTensorInput gives API functions a tf.Tensor and needs the package 'tensorflow'. "
-                "Install it with: pip install tensorflow"
+                "Install it with: pip install 'bentoml[tensorflow]'"
             ) from err
         return tensorflow.constant(array)
 

@@ -117,7 +117,8 @@ class BatchRunner:
         replies: list[Reply | None] = [item if isinstance(item, Reply) else None for item in items]
         good = [place for place, item in enumerate(items) if isinstance(item, Payload)]
         self._fill(items, good, replies)
-        return of_replies([reply for reply in replies if reply is not None], unwrap=self._rowwise)
+        unwrap = self._rowwise and self.mode == "table"  # a file or line may be a table of any length
+        return of_replies([reply for reply in replies if reply is not None], unwrap=unwrap)
 
     def _fill(self, items: Sequence[Any], places: Sequence[int], replies: list[Reply | None]) -> None:
         if not places:
