@@ -12,22 +12,28 @@ from bentoml.exceptions import InvalidArgument, NotFound
 from .command import Command
 from .options import Decorator, add_options, bento_argument, bento_epilog, locate, verify_key_option
 
-_BUILDERS = ["docker", "podman", "buildah", "oci"]
 
-_engine: Decorator[Any] = add_options(
-    click.option("-t", "--tag", help="Name of the image, or NAME:TAG.  [default: the bundle's name:version]"),
-    click.option("--push", is_flag=True, help="Push the image to the registry that its name begins with."),
-    click.option(
-        "--builder",
-        type=click.Choice(_BUILDERS),
-        envvar="BENTOML_CONTAINER_BUILDER",
-        show_envvar=True,
-        help="What builds; `oci` writes a file and needs no engine.  [default: the first engine that is "
-        "installed]",
-    ),
-    click.option("--platform", multiple=True, help="Platform such as linux/arm64; may be repeated."),
-    click.option("--build-arg", multiple=True, metavar="K=V", help="Value of an ARG; may be repeated."),
-)
+def engine_options(default_tag: str, builders: list[str]) -> Decorator[Any]:
+    """The options of every command that builds an image."""
+    return add_options(
+        click.option("-t", "--tag", help=f"Name of the image, or NAME:TAG.  [default: {default_tag}]"),
+        click.option(
+            "--push", is_flag=True, help="Push the image to the registry that its name begins with."
+        ),
+        click.option(
+            "--builder",
+            type=click.Choice(builders),
+            envvar="BENTOML_CONTAINER_BUILDER",
+            show_envvar=True,
+            help="What builds; `oci` writes a file and needs no engine.  [default: the first engine that is "
+            "installed]"
+            if "oci" in builders
+            else "What builds.  [default: the first of them that is installed]",
+        ),
+        click.option("--platform", multiple=True, help="Platform such as linux/arm64; may be repeated."),
+        click.option("--build-arg", multiple=True, metavar="K=V", help="Value of an ARG; may be repeated."),
+    )
+
 
 _oci: Decorator[Any] = add_options(
     click.option(
@@ -52,7 +58,7 @@ _oci: Decorator[Any] = add_options(
 def command(bundle: Path | None = None) -> click.Command:
     @click.command(cls=Command, epilog=bento_epilog(bundle))
     @bento_argument(bundle)
-    @_engine
+    @engine_options("the bundle's name:version", ["docker", "podman", "buildah", "oci"])
     @_oci
     @verify_key_option
     @click.option(
@@ -74,7 +80,7 @@ def command(bundle: Path | None = None) -> click.Command:
         `docker build` on the bundle's directory does the same without this command. `--builder oci`
         writes a standard image to a file, the same bytes for the same input, with no engine at all.
         """
-        arguments = dict(_pair(text) for text in build_arg)
+        arguments = named_values(build_arg)
         if builder != "oci":
             _refuse(options, "base", "output", "wheels")
         if yatai_url:
@@ -195,8 +201,12 @@ def _saved(installed: Path) -> Path:
         ) from err
 
 
-def _pair(text: str) -> tuple[str, str]:
-    name, separator, value = text.partition("=")
-    if not separator:
-        raise InvalidArgument(f"--build-arg {text[:64]!r} is not written like NAME=value")
-    return name, value
+def named_values(texts: tuple[str, ...]) -> dict[str, str]:
+    """`K=V` of every `--build-arg`. Raises `InvalidArgument`."""
+    found = {}
+    for text in texts:
+        name, separator, value = text.partition("=")
+        if not separator:
+            raise InvalidArgument(f"--build-arg {text[:64]!r} is not written like NAME=value")
+        found[name] = value
+    return found

@@ -11,6 +11,7 @@ from .group import Entry, LazyGroup
 _COMMANDS = {
     "alias": Entry("bentoml.cli.yatai_alias", "Point names such as `prod` to versions."),
     "compare": Entry("bentoml.cli.yatai_compare", "Show what differs between two bundles."),
+    "containerize": Entry("bentoml.cli.yatai_containerize", "Build an image of the management server."),
     "events": Entry("bentoml.cli.yatai_events", "Show who changed what."),
     "label": Entry("bentoml.cli.yatai_label", "Set and remove labels of a bundle."),
     "note": Entry("bentoml.cli.yatai_note", "Write a note about a bundle."),

@@ -81,9 +81,16 @@ def containerize(
             "org.opencontainers.image.revision": digest,
         }
         request = replace(checked, context=context, reference=reference, labels=labels)
-        for command in engine.commands(request):
-            run_command(command, {**os.environ, **engine.environment()}, output, control=control)
+        run_builder(engine, request, output, control)
     return BuiltImage(reference, digest, push)
+
+
+def run_builder(
+    engine: Builder, request: BuildRequest, output: Output, control: BuildControl | None = None
+) -> None:
+    """Let an engine build, and push if that is asked for. Raises `ImageBuildFailed`."""
+    for command in engine.commands(request):
+        run_command(command, {**os.environ, **engine.environment()}, output, control=control)
 
 
 def run_command(

@@ -1,0 +1,81 @@
+"""The management server's image, built with buildah and run on a mounted home."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import socket
+import sys
+import urllib.request
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.processes import copy_example
+from tests.environments.wheelhouse import package_index
+
+from .real import run, running
+
+pytestmark = [pytest.mark.containers, pytest.mark.timeout(2400)]
+
+OWNER = 4321
+
+
+@pytest.fixture(scope="module")
+def image(work: Path, engine: dict[str, str], base: str, real_wheels: Path) -> str:
+    with package_index(real_wheels, work / "yatai-index") as index:
+        output = run(
+            "bentoml", "yatai", "containerize", "-t", "localhost/yatai:1", "--builder", "buildah",
+            "--base-image", base, "--build-arg", "EXTRAS=yatai",
+            "--build-arg", f"EXTRA_PIP_INSTALL_ARGS=--index-url {index.url} --no-compile",
+            cwd=work, env=engine,
+        )  # fmt: skip
+        assert not index.asked_for("bentoml")
+    assert "Build container image: localhost/yatai:1" in output
+    return "localhost/yatai:1"
+
+
+def free_port() -> int:
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        return int(found.getsockname()[1])
+
+
+def page(url: str, token: str) -> str:
+    request = urllib.request.Request(url, headers={"Authorization": f"Bearer {token}"})
+    with urllib.request.urlopen(request, timeout=60) as answer:
+        return str(answer.read().decode())
+
+
+def test_it_keeps_bundles_in_the_mounted_home(image: str, work: Path, engine: dict[str, str]) -> None:
+    config = json.loads(run("buildah", "inspect", "--type", "image", image, env=engine))["Docker"]["config"]
+    assert set(config["ExposedPorts"]) == {"3000/tcp", "50051/tcp"}
+    assert set(config["Volumes"]) == {"/bentoml"}
+    run(sys.executable, "train.py", cwd=copy_example("iris", work / "yatai"), env=engine)
+    home = work / "volume"
+    home.mkdir()
+    os.chown(home, OWNER, OWNER)
+    web = free_port()
+    variables = {"BENTOML_GRPC_PORT": "0", "BENTOML_WEB_UI_PORT": str(web)}
+    token = ""
+    for start in (1, 2):
+        with running(image, engine, work, user="0:0", mounts={home: "/bentoml"}, **variables) as container:
+            port = container.wait_for(r"\* Running on [^:\s]+:(\d+) ")
+            if start == 1:
+                token = container.wait_for(r"A first admin token was made; it is shown only now: (\S+)")
+            client = {**engine, "BENTOML_YATAI_ACCESS_TOKEN": token}
+            address = f"127.0.0.1:{port}"
+            if start == 1:
+                run("bentoml", "push", "IrisClassifier:latest", "--yatai-url", address, env=client)
+            listed = run("bentoml", "list", "--yatai-url", address, "-o", "json", env=client)
+            assert "IrisClassifier" in listed
+            assert "IrisClassifier" in page(f"http://127.0.0.1:{web}/repository", token)
+            assert Path(f"/proc/{container.server}").stat().st_uid == OWNER
+            os.kill(container.server, signal.SIGTERM)
+            assert container.process.wait(120) == 0, container.text
+        assert "Traceback" not in container.text
+        assert (home / "storage.db").stat().st_uid == OWNER
+        assert len(list((home / "repository" / "IrisClassifier").iterdir())) == 1
+    assert re.search("admin token was made", container.text) is None
