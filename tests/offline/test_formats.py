@@ -222,7 +222,7 @@ def test_a_file_that_is_a_table_is_one_item_whatever_its_length(service: Any, tm
     for name, lines in (("1.csv", ["a,b", "1,2"]), ("2.csv", ["a,b", "1,2", "3,4"])):
         (tmp_path / name).write_text("\n".join(lines))
     (tmp_path / "bodies.txt").write_text('[{"a": 1, "b": 2}]\n[{"a": 1, "b": 2}, {"a": 3, "b": 4}]\n')
-    found = offline.run(service, "total", tmp_path / "bodies.txt", progress=False).table
+    found = offline.run(service, "no_sevens", tmp_path / "bodies.txt", progress=False).table
     assert found["prediction"].to_pylist() == [[4], [4, 10]]
     rows = offline.run(service, "total", tmp_path / "*.csv", progress=False).table
     assert rows["prediction"].to_pylist() == [4, 4, 10]
