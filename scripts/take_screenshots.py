@@ -42,7 +42,7 @@ def save_bundles() -> list[str]:
         model = LogisticRegression(C=strength, max_iter=1000).fit(frame, data.target)
         service = IrisClassifier()
         metadata = {"accuracy": round(model.score(frame, data.target), 3), "C": strength}
-        service.pack("model", model, metadata)
+        service.pack("model", model, metadata=metadata)
         service.save(labels={"stage": stage, "team": "flowers"})
         tags.append(f"IrisClassifier:{service.version}")
     return tags
@@ -56,7 +56,7 @@ def registry_server() -> Iterator[tuple[Any, str]]:
     from bentoml.yatai.server import YataiServer
     from bentoml.yatai.watch import Watch
 
-    settings = load_settings(yatai__ui_port=0)
+    settings = load_settings(yatai__ui_port=0, yatai__grpc_port=0)
     registry = open_registry(settings)
     server = YataiServer(registry, settings, auth_required=False)
     watch = Watch(registry, server.history, every_s=2.0)
@@ -88,7 +88,7 @@ def fill(registry: Any, tags: list[str]) -> list[str]:
         (
             "iris-prod",
             versions[2],
-            {"workers": 2, "environment": {"OMP_NUM_THREADS": "1"}},
+            {"workers": 2, "grace_s": 20},
             {"team": "flowers"},
         ),
     ):

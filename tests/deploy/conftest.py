@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 
 from bentoml.deploy.base import Wanted
-from bentoml.deploy.local.directory import DeploymentDirectory
 from bentoml.deploy.local.operator import LocalOperator
+from bentoml.deploy.machine.directory import DeploymentDirectory
 from bentoml.deploy.registry import Host
 from tests.server.live.process import save_probe, until
 

@@ -12,8 +12,8 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from bentoml.deploy.local.directory import DeploymentDirectory
 from bentoml.deploy.local.operator import LocalOperator
+from bentoml.deploy.machine.directory import DeploymentDirectory
 from bentoml.deploy.registry import Host
 from bentoml.exceptions import InvalidArgument
 from tests.server.live.process import is_running, until
@@ -75,7 +75,7 @@ def test_a_service_is_started_counted_and_deleted(operator: LocalOperator, want:
     assert any("revision 1 serves" in line for line in operator.logs(wanted, data, 100))
     operator.delete(wanted, data)
     assert not is_running(info["process"])
-    assert not list((home / "deployments").rglob("*"))
+    assert not list((home / "deployments").glob("[!.]*"))
 
 
 def test_P11_an_update_and_a_restart_lose_no_request(operator: LocalOperator, want: Want) -> None:

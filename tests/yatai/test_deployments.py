@@ -17,7 +17,7 @@ from click.testing import CliRunner, Result
 
 from bentoml.bundle.descriptor import read_descriptor
 from bentoml.cli.main import commandline_interface
-from bentoml.deploy.local.directory import DeploymentDirectory
+from bentoml.deploy.machine.directory import DeploymentDirectory
 from bentoml.exceptions import AlreadyExists, BentoMLException, BentoMLRpcError, InvalidArgument
 from bentoml.tags import Tag
 from bentoml.yatai.access import LOCAL

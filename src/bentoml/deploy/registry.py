@@ -28,7 +28,9 @@ class Host:
 OPERATORS: Registry[Callable[[Host], Operator]] = Registry(
     "operators",
     {
+        "docker": Entry("bentoml.deploy.containers.operator:DockerOperator"),
         "local": Entry("bentoml.deploy.local.operator:LocalOperator"),
+        "podman": Entry("bentoml.deploy.containers.operator:PodmanOperator"),
     },
 )
 

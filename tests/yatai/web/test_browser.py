@@ -12,7 +12,7 @@ import pytest
 from sqlalchemy import update
 
 from bentoml.deploy.base import Counters
-from bentoml.deploy.local.directory import DeploymentDirectory
+from bentoml.deploy.machine.directory import DeploymentDirectory
 from bentoml.repository.models import bentos
 from bentoml.settings import home
 from bentoml.yatai.access import LOCAL

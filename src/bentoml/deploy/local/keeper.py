@@ -21,9 +21,10 @@ from collections.abc import Coroutine
 from pathlib import Path
 from typing import Any
 
+from bentoml.deploy.machine.directory import DeploymentDirectory
+from bentoml.deploy.machine.log_file import RotatingLog
+
 from .backoff import Backoff
-from .directory import DeploymentDirectory
-from .log_file import RotatingLog
 from .process import ReadyNotices, ServiceProcess, launch
 from .waiting import WaitingRoom
 

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import shutil
-import signal
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -29,17 +27,25 @@ from bentoml.deploy.base import (
     Wanted,
 )
 from bentoml.deploy.config import OperatorConfig, check_config, differences
+from bentoml.deploy.machine import start
+from bentoml.deploy.machine.bundles import copy_bundle, remove_other_bundles
+from bentoml.deploy.machine.directory import DeploymentDirectory
+from bentoml.deploy.machine.log_file import tail
+from bentoml.deploy.machine.plans import (
+    directory_of,
+    end_keeper,
+    endpoint,
+    moment,
+    plan_data,
+    reachable,
+    wanted_values,
+)
+from bentoml.deploy.machine.ports import choosing_port, free_port, planned_ports, require_free
 from bentoml.deploy.registry import Host
 from bentoml.deploy.usage import with_usage
-from bentoml.exceptions import BentoMLException, InvalidArgument
-
-from . import start
-from .directory import DeploymentDirectory
-from .log_file import tail
-from .ports import free_port, is_free
 
 _STATES = {"RUNNING": RUNNING, "CRASH_LOOP": CRASH_LOOP, "FAILED": ERROR}
-_POLL_S = 0.05
+KEEPER = "bentoml.deploy.local.keeper"
 _EXTRA_S = 25.0
 _AGAIN_S = 0.3
 
@@ -67,7 +73,7 @@ class LocalOperator:
         before = self._directory(wanted).plan()
         if not before:
             return Plan(CREATE, (f"start {wanted.tag}",))
-        changes = differences(before["wanted"], _wanted(wanted))
+        changes = differences(before["wanted"], wanted_values(wanted))
         return Plan(UPDATE if changes else NOTHING, changes)
 
     def apply(self, wanted: Wanted, data: Data, *, restart: bool = False) -> Data:
@@ -75,19 +81,22 @@ class LocalOperator:
         directory = self._directory(wanted)
         with directory.changing():
             before = directory.plan()
-            same = before.get("wanted") == _wanted(wanted) and not restart
+            same = before.get("wanted") == wanted_values(wanted) and not restart
             if same and directory.keeper_pid() is not None:
-                return _data(before)
-            plan = before if same else self._next_plan(wanted, config, directory, before)
-            moved = bool(before) and (before["host"], before["port"]) != (plan["host"], plan["port"])
-            if moved:
+                return plan_data(before)
+            with choosing_port(self._host.directory):
+                plan = before if same else self._next_plan(wanted, config, directory, before)
+                if not before:
+                    require_free(plan["host"], plan["port"])
+                    directory.write_plan(plan)
+            if before and (before["host"], before["port"]) != (plan["host"], plan["port"]):
                 self._end_keeper(directory)  # another address: nothing can be handed over
-            if moved or not before:
-                self._require_port(plan)
+                require_free(plan["host"], plan["port"])
             directory.write_plan(plan)
-            start.ensure_keeper(directory)
-            self._remove_old_bundles(directory, plan)
-        return _data(plan)
+            self._ensure_keeper(directory)
+            serving = (directory.status().get("serving") or {}).get("tag")
+            remove_other_bundles(directory, {plan["tag"], str(serving)})
+        return plan_data(plan)
 
     def describe(self, wanted: Wanted, data: Data) -> Observed:
         directory = self._directory(wanted)
@@ -116,8 +125,8 @@ class LocalOperator:
             return self.apply(wanted, data)
         if directory.keeper_pid() is None:
             with directory.changing():
-                start.ensure_keeper(directory)
-        return _data(plan)
+                self._ensure_keeper(directory)
+        return plan_data(plan)
 
     def logs(self, wanted: Wanted, data: Data, lines: int) -> Sequence[str]:
         return tail(self._directory(wanted).log, lines)
@@ -125,7 +134,7 @@ class LocalOperator:
     def metrics(self, wanted: Wanted, data: Data) -> Counters | None:
         directory = self._directory(wanted)
         plan = directory.plan()
-        found = probe.counters(_reachable(plan["host"]), plan["port"]) if plan else None
+        found = probe.counters(reachable(plan["host"]), plan["port"]) if plan else None
         serving = directory.status().get("serving")
         return with_usage(found, serving["pid"]) if found and serving else found
 
@@ -150,17 +159,15 @@ class LocalOperator:
         return config
 
     def _directory(self, wanted: Wanted) -> DeploymentDirectory:
-        path = self._host.directory / wanted.namespace / wanted.name
-        if path.resolve().parent.parent != self._host.directory.resolve():
-            raise InvalidArgument(f"'{wanted.namespace}/{wanted.name}' is no deployment's name.")
-        return DeploymentDirectory(path)
+        return directory_of(self._host.directory, wanted)
 
     def _next_plan(
         self, wanted: Wanted, config: LocalConfig, directory: DeploymentDirectory, before: dict[str, Any]
     ) -> dict[str, Any]:
         revision = int(before.get("revision", 0)) + 1
         kept = before.get("port") if before.get("host") == config.host else None
-        port = config.port or kept or free_port(config.host, self._host.ports, self._ports_of_all())
+        root = self._host.directory
+        port = config.port or kept or free_port(config.host, self._host.ports, planned_ports(root))
         variables = {
             "BENTOML_LOG_DIRECTORY": str(directory.logs),
             "PYTHONUNBUFFERED": "1",
@@ -169,8 +176,8 @@ class LocalOperator:
         return {
             "revision": revision,
             "tag": wanted.tag,
-            "wanted": _wanted(wanted),
-            "bundle": str(_copy_bundle(wanted, directory)),
+            "wanted": wanted_values(wanted),
+            "bundle": str(copy_bundle(wanted, directory)),
             "host": config.host,
             "port": port,
             "arguments": [*config.serve_arguments(), *(["--env=isolated"] if config.isolated else [])],
@@ -183,40 +190,17 @@ class LocalOperator:
             "steady_s": config.steady_s,
         }
 
-    def _ports_of_all(self) -> set[int]:
-        plans = (
-            DeploymentDirectory(path.parent).plan() for path in self._host.directory.glob("*/*/plan.json")
-        )
-        return {int(plan["port"]) for plan in plans if "port" in plan}
-
-    def _require_port(self, plan: dict[str, Any]) -> None:
-        if not is_free(plan["host"], plan["port"]):
-            raise InvalidArgument(
-                f"{plan['host']}:{plan['port']} cannot be used: another program listens there, or the "
-                "address is none of this machine. Name another port, or none to get a free one."
-            )
+    def _ensure_keeper(self, directory: DeploymentDirectory) -> None:
+        if directory.keeper_pid() is None:
+            directory.write_status({"state": "STARTING"})
+        start.ensure_keeper(directory, KEEPER)
 
     def _end_keeper(self, directory: DeploymentDirectory) -> None:
-        pid = directory.keeper_pid()
-        end = time.monotonic() + float(directory.plan().get("grace_s", 30.0)) + _EXTRA_S
-        if pid:
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGTERM)
-        while directory.keeper_pid() is not None:
-            if time.monotonic() > end:
-                raise BentoMLException(f"The keeper (process {pid}) of {directory.path.name} does not end.")
-            time.sleep(_POLL_S)
-
-    def _remove_old_bundles(self, directory: DeploymentDirectory, plan: dict[str, Any]) -> None:
-        serving = (directory.status().get("serving") or {}).get("tag")
-        kept = {plan["tag"], serving}
-        for path in directory.bundles.iterdir():
-            if path.name.replace("@", ":", 1) not in kept:
-                shutil.rmtree(path, ignore_errors=True)
+        end_keeper(directory, float(directory.plan().get("grace_s", 30.0)) + _EXTRA_S)
 
     def _not_ready(self, plan: dict[str, Any]) -> str:
         """Asked twice, because a predecessor that is about to end may have answered."""
-        host = _reachable(plan["host"])
+        host = reachable(plan["host"])
         if not probe.not_ready(host, plan["port"]):
             return ""
         time.sleep(_AGAIN_S)
@@ -232,30 +216,13 @@ class LocalOperator:
             "process": serving.get("pid"),
             "restarts": status.get("restarts", 0),
             "last_exit": status.get("last_exit"),
-            "running_since": _moment(serving.get("since")),
+            "running_since": moment(serving.get("since")),
         }
         return {key: value for key, value in info.items() if value is not None}
 
 
-def endpoint(plan: dict[str, Any]) -> str:
-    host = _reachable(plan["host"])
-    return f"http://{f'[{host}]' if ':' in host else host}:{plan['port']}"
-
-
-def _reachable(host: str) -> str:
-    return {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)
-
-
-def _wanted(wanted: Wanted) -> dict[str, Any]:
-    return {"bento": wanted.tag, **{str(key): value for key, value in wanted.config.items()}}
-
-
-def _data(plan: dict[str, Any]) -> Data:
-    return {"port": plan["port"], "revision": plan["revision"]}
-
-
 def _drift(wanted: Wanted, plan: dict[str, Any], status: dict[str, Any]) -> tuple[str, ...]:
-    found = [f"{change} is not applied" for change in differences(plan["wanted"], _wanted(wanted))]
+    found = [f"{change} is not applied" for change in differences(plan["wanted"], wanted_values(wanted))]
     serving = status.get("serving")
     if not serving:
         found.append("nothing serves")
@@ -266,29 +233,3 @@ def _drift(wanted: Wanted, plan: dict[str, Any], status: dict[str, Any]) -> tupl
     if not Path(plan["bundle"]).is_dir():
         found.append("the files of its bundle are gone from this machine")
     return tuple(found)
-
-
-def _copy_bundle(wanted: Wanted, directory: DeploymentDirectory) -> Path:
-    """The bundle's files for this deployment alone, so that it outlives their deletion in the registry."""
-    target = directory.bundles / wanted.tag.replace(":", "@", 1)
-    if target.is_dir():
-        return target
-    partial = directory.bundles / f".partial-{os.getpid()}-{time.monotonic_ns()}"
-    try:
-        with wanted.files() as source:
-            shutil.copytree(source, partial, copy_function=_link, symlinks=True)
-        os.replace(partial, target)
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
-    return target
-
-
-def _link(source: str, target: str) -> None:
-    try:
-        os.link(source, target)
-    except OSError:
-        shutil.copy2(source, target)
-
-
-def _moment(seconds: float | None) -> str | None:
-    return None if seconds is None else time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(seconds))

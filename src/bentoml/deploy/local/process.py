@@ -15,7 +15,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from .log_file import RotatingLog
+from bentoml.deploy.machine.log_file import RotatingLog
 
 PR_SET_PDEATHSIG = 1
 LINE_LIMIT = 1 << 16

@@ -15,6 +15,7 @@ from bentoml.settings import home
 
 from .errors import error_handlers
 from .pages import STATIC, Pages
+from .routes_api import api_routes
 from .routes_bundles import bundle_routes
 from .routes_changes import change_routes
 from .routes_deploy import deploy_routes
@@ -35,6 +36,7 @@ def build_web_app(state: WebState) -> Starlette:
     views = Views(state, pages)
     routes: list[BaseRoute] = [
         *health_routes(state),
+        *api_routes(state),
         *home_routes(views),
         *change_routes(views),
         *bundle_routes(views),

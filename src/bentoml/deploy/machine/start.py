@@ -1,4 +1,4 @@
-"""Starts keepers, apart from this process: they live on when it ends."""
+"""Starts the processes that look after deployments, apart from this process: they live on when it ends."""
 
 from __future__ import annotations
 
@@ -18,8 +18,11 @@ _POLL_S = 0.02
 _SECRETS = ("BENTOML_DB_URL", "BENTOML_YATAI_", "BENTOML_GRPC_PORT", "BENTOML_WEB_UI_PORT", "BENTOML_FD")
 
 
-def ensure_keeper(directory: DeploymentDirectory) -> None:
+def ensure_keeper(directory: DeploymentDirectory, module: str) -> None:
     """Start a keeper, or tell the one there is that the plan changed.
+
+    Args:
+        module: the program, which takes the directory's lock while it works.
 
     Raises:
         BentoMLException: it ends at once, with the reason.
@@ -28,11 +31,12 @@ def ensure_keeper(directory: DeploymentDirectory) -> None:
     if pid:
         os.kill(pid, signal.SIGHUP)
         return
-    directory.write_status({"state": "STARTING"})
-    process = _spawn(directory)
+    process = _spawn(directory, module)
     _children.append(process)
     end = time.monotonic() + START_WITHIN_S
     while directory.keeper_pid() is None:
+        if process.poll() == 0:
+            return  # what there was to do is done, or another one does it
         if process.poll() is not None or time.monotonic() > end:
             reason = directory.status().get("error") or _last_words(directory.path)
             raise BentoMLException(f"The keeper of {directory.path.name} did not start. {reason}")
@@ -47,11 +51,11 @@ def reap() -> None:
 _children: list[subprocess.Popen[bytes]] = []
 
 
-def _spawn(directory: DeploymentDirectory) -> subprocess.Popen[bytes]:
+def _spawn(directory: DeploymentDirectory, module: str) -> subprocess.Popen[bytes]:
     variables = {key: value for key, value in os.environ.items() if not key.startswith(_SECRETS)}
     with (directory.logs / "keeper.log").open("ab") as output:
         return subprocess.Popen(
-            [sys.executable, "-m", "bentoml.deploy.local.keeper", str(directory.path)],
+            [sys.executable, "-m", module, str(directory.path)],
             cwd="/",
             env={**variables, "PYTHONSAFEPATH": "1"},
             stdin=subprocess.DEVNULL,

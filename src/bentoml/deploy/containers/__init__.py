@@ -1,0 +1,1 @@
+"""Services in containers of this machine, through the command line of Docker or Podman."""
