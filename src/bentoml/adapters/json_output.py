@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import repeat
-from typing import Any
+from typing import Any, cast
 
-from bentoml.types import Reply, ReplyHead, error_reply
+from bentoml.types import Reply, ReplyHead, error_reply, replies_of
 
 from .base_output import BaseOutputAdapter
 from .json_codec import dumps, dumps_many
@@ -47,7 +46,7 @@ class JsonOutput(BaseOutputAdapter):
         if self.charset:
             parts = [self._in_charset(part) if isinstance(part, bytes) else part for part in parts]
         elif whole:
-            return list(map(Reply, repeat(self._head), parts))  # type: ignore[arg-type]
+            return replies_of(self._head, cast("list[bytes]", parts))
         return [part if isinstance(part, Reply) else Reply(self._head, part) for part in parts]
 
     def _one(self, value: Any) -> bytes | Reply:

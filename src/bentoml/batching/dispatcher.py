@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterable, Sequence
+from itertools import repeat
 from time import monotonic
 from typing import Any
 
@@ -204,21 +205,16 @@ class Dispatcher:
     def _answer(self, requests: list[Request], answers: Answered, now: float) -> None:
         heads = [self._make_head(raw) for raw in answers.heads]
         stats = requests[0].queue.stats
-        durations = [stats.of_status(head.status) for head in heads]
-        only, only_durations = heads[0], durations[0]
-        indexes = answers.indexes
-        for i, (request, body) in enumerate(zip(requests, answers.bodies, strict=True)):
+        starts: list[list[float]] = [[] for _ in heads]
+        for request, body, which in zip(requests, answers.bodies, answers.indexes or repeat(0), strict=False):
             if request.state != SENT:
                 continue
             request.state = DONE
             stats.in_progress -= 1
-            if indexes is None:
-                only_durations.observe(now - request.start)
-                request.sink.answer(request, only, body)
-            else:
-                which = indexes[i]
-                durations[which].observe(now - request.start)
-                request.sink.answer(request, heads[which], body)
+            starts[which].append(request.start)
+            request.sink.answer(request, heads[which], body)
+        for head, those in zip(heads, starts, strict=True):
+            stats.of_status(head.status).observe_since(those, now)
 
     def fail(self, request: Request, status: int, message: str, retry_after_s: int | None = None) -> None:
         """Answer a request that is in no queue with an error."""

@@ -75,7 +75,8 @@ class Request:
         self.body = body
         self.id = request_id
         self.start = start
-        self.goal = min(deadline, start + queue.goal_s)
+        goal = start + queue.goal_s
+        self.goal = goal if goal < deadline else deadline
         self.deadline = deadline
         self.state = WAITING
         self.tries = 0

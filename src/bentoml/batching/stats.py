@@ -7,6 +7,7 @@ them when it is scraped (see `observability.metrics`), so counting costs a list 
 from __future__ import annotations
 
 from bisect import bisect_left
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 LATENCY_BOUNDS_S: tuple[float, ...] = (
@@ -30,6 +31,19 @@ class Histogram:
     def observe(self, value: float) -> None:
         self.counts[bisect_left(self.bounds, value)] += 1
         self.total += value
+
+    def observe_since(self, starts: Sequence[float], now: float) -> None:
+        """Count one value `now - start` for each start; most often all of a batch fall into one bucket."""
+        if not starts:
+            return
+        bounds, counts = self.bounds, self.counts
+        bucket = bisect_left(bounds, now - min(starts))
+        if bisect_left(bounds, now - max(starts)) == bucket:
+            counts[bucket] += len(starts)
+        else:
+            for start in starts:
+                counts[bisect_left(bounds, now - start)] += 1
+        self.total += len(starts) * now - sum(starts)
 
     @property
     def count(self) -> int:

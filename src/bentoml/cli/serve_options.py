@@ -71,6 +71,15 @@ serve_options: Decorator[Any] = add_options(
         help="CUDA devices for the workers in turn, such as 0,1; cpu hides all.  [default: all are seen]",
     ),
     click.option(
+        "--preload/--no-preload",
+        "preload",
+        default=None,
+        envvar="BENTOML_PRELOAD",
+        show_envvar=True,
+        help="Load the service once and fork the workers from there: they share the model's memory (Linux)."
+        "  [default: off]",
+    ),
+    click.option(
         "--timeout",
         type=click.FloatRange(min=0, min_open=True),
         help="Seconds until an unanswered prediction gets an error.  [default: 60]",
@@ -111,6 +120,7 @@ def start_server(path: Path, options: dict[str, Any], *, reload: bool = False) -
         fd=options["fd"],
         workers=options["workers"],
         devices=options["devices"],
+        preload=options["preload"],
         timeout_s=options["timeout"],
         grace_s=options["grace"],
         max_batch_size=options["mb_max_batch_size"],

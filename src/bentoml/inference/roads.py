@@ -64,10 +64,10 @@ class ValueRoad:
             self.replies = [None] * len(payloads)
 
     def groups(self) -> list[tuple[Sequence[int], Group | None]]:
-        good = [i for i, reply in enumerate(self.replies) if reply is None]
+        whole = not any(self.replies)
+        good = range(len(self.values)) if whole else [i for i, r in enumerate(self.replies) if r is None]
         if not good:
             return []
-        whole = len(good) == len(self.values)
         try:
             merged = self.adapter.merge(self.values if whole else [self.values[i] for i in good])
         except Exception:  # a merge of user code: `attempt` meets it again and isolates it

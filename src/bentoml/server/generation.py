@@ -25,6 +25,7 @@ from bentoml.workers.devices import device_environment
 from bentoml.workers.recycling import WearLimits
 from bentoml.workers.slab import Slab
 from bentoml.workers.supervisor import Supervisor
+from bentoml.workers.template import Template, is_supported
 
 from .answers import AnswerHeads
 from .hub import Route
@@ -84,8 +85,9 @@ class Generation:
         )
         workers = settings.server.workers
         variables = {**thread_environment(workers), **environment}
+        config = _worker_config(number, path, descriptor, settings)
         self.supervisor = Supervisor(
-            _worker_config(number, path, descriptor, settings),
+            config,
             workers,
             self.dispatcher,
             environment=lambda index: {
@@ -99,6 +101,7 @@ class Generation:
             on_unavailable=self.dispatcher.close,
             on_give_up=self._give_up,
             slab=slab,
+            template=_template(config, variables, settings, slab),
         )
         self._sweeps = 0
         self._swept_at = monotonic()
@@ -175,6 +178,17 @@ class Generation:
         self.ready.set()
         self.dispatcher.close("the service could not be loaded")
         self._on_give_up(reason)
+
+
+def _template(
+    config: WorkerConfig, variables: dict[str, str], settings: Settings, slab: Slab | None
+) -> Template | None:
+    if not settings.server.preload:
+        return None
+    if not is_supported():
+        logger.warning("Workers are not preloaded: that takes Linux 5.3 or newer.")
+        return None
+    return Template(config, variables, settings.server.load_timeout_s, slab)
 
 
 def _queue(index: int, api: ApiDescriptor, settings: Settings) -> ApiQueue:

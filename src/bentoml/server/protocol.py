@@ -41,6 +41,21 @@ MALFORMED = Rejection(400, "Invalid HTTP request received.")
 class PredictionProtocol(Connection):
     """A connection whose predictions go straight to the dispatcher."""
 
+    __slots__ = (
+        "_boundary",
+        "_candidate",
+        "_chunk_count",
+        "_keep_alive",
+        "_known",
+        "_length",
+        "_offered",
+        "_overhead",
+        "_priority",
+        "_raw",
+        "_route",
+        "_timeout_s",
+    )
+
     def __init__(
         self,
         hub: Hub,

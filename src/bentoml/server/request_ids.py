@@ -4,8 +4,13 @@ from __future__ import annotations
 
 import os
 from binascii import hexlify
+from struct import Struct
 
 BLOCK = 512
+RAW_BYTES = 16
+_GROUPS = Struct("8s4s4s4s12s")
+_VERSION = bytes(0x40 | byte & 0x0F for byte in range(256))
+_VARIANT = bytes(0x80 | byte & 0x3F for byte in range(256))
 
 
 class RequestIds:
@@ -22,10 +27,7 @@ class RequestIds:
 
 
 def _block() -> list[bytes]:
-    text = hexlify(os.urandom(16 * BLOCK))
-    ids = []
-    for at in range(0, len(text), 32):
-        h = text[at : at + 32]
-        variant = b"89ab"[h[16] & 3 : (h[16] & 3) + 1]
-        ids.append(b"%b-%b-4%b-%b%b-%b" % (h[:8], h[8:12], h[13:16], variant, h[17:20], h[20:]))
-    return ids
+    raw = bytearray(os.urandom(RAW_BYTES * BLOCK))
+    raw[6::RAW_BYTES] = raw[6::RAW_BYTES].translate(_VERSION)
+    raw[8::RAW_BYTES] = raw[8::RAW_BYTES].translate(_VARIANT)
+    return [b"%b-%b-%b-%b-%b" % groups for groups in _GROUPS.iter_unpack(hexlify(raw))]

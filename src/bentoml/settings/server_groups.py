@@ -28,6 +28,12 @@ class ServerSettings(Group):
         "CUDA devices, such as 0,1; worker i sees the one at i modulo their count. `cpu` hides all.",
         "BENTOML_DEVICES",
     )
+    preload: bool = option(
+        False,
+        "bento_server.preload",
+        "Load the service once and fork the workers from there: they share the model's memory (Linux).",
+        "BENTOML_PRELOAD",
+    )
     warmup: bool = option(
         True,
         "bento_server.warmup",

@@ -11,6 +11,8 @@ import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import fields
+from itertools import repeat
+from operator import itemgetter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,7 +22,7 @@ from bentoml.exceptions import BentoMLException
 from bentoml.inference.pipeline import Pipeline
 from bentoml.observability.predictions import PredictionLog
 from bentoml.service.openapi import build_openapi
-from bentoml.types import Payload, Reply, ReplyHead, RequestHead, error_reply
+from bentoml.types import Payload, Reply, ReplyHead, RequestHead, error_reply, payloads_of
 
 from .config import WorkerConfig
 from .frames import STATUS, Answers, Call, Frame, pack_answers
@@ -33,6 +35,16 @@ if TYPE_CHECKING:
 logger = logging.getLogger("bentoml.worker")
 
 HEADS_KEPT = 1024
+_HEAD_OF, _BODY_OF = itemgetter(0), itemgetter(1)  # of a reply
+
+
+def load_service(config: WorkerConfig) -> BentoService:
+    """The service of the bundle, with its artifacts in memory. Raises whatever loading it raises."""
+    service = load_from_dir(config.bundle_path, verify=False)  # the front did
+    for artifact in service.artifacts.get_artifact_list():
+        if artifact.is_ready:
+            artifact.get()  # some formats load on first use; that must not be the first request
+    return service
 
 
 class ServiceHost:
@@ -40,20 +52,23 @@ class ServiceHost:
 
     Args:
         send: writes the parts of a frame to the front; called from several threads.
+        service: the service of that bundle, if it is loaded already.
 
     Raises:
         BaseException: whatever loading the bundle or a start hook raises.
     """
 
-    def __init__(self, config: WorkerConfig, send: Callable[[list[Frame]], None]) -> None:
+    def __init__(
+        self,
+        config: WorkerConfig,
+        send: Callable[[list[Frame]], None],
+        service: BentoService | None = None,
+    ) -> None:
         self._send = send
         self._heads: dict[bytes, RequestHead] = {}
         self._loop: asyncio.AbstractEventLoop | None = None
         self._pool: ThreadPoolExecutor | None = None
-        self.service: BentoService = load_from_dir(config.bundle_path, verify=False)  # the front did
-        for artifact in self.service.artifacts.get_artifact_list():
-            if artifact.is_ready:
-                artifact.get()  # some formats load on first use; that must not be the first request
+        self.service = load_service(config) if service is None else service
         by_route = {api.route: api for api in self.service.inference_apis}
         self._apis = [by_route[route] for route in config.routes]
         names = {f.name for f in fields(DecodeLimits)}
@@ -136,10 +151,8 @@ class ServiceHost:
                 head = known[raw] = RequestHead(raw)
             table.append(head)
         if call.indexes is None:
-            only = table[0]
-            return [Payload(b, only, i) for b, i in zip(call.bodies, call.ids, strict=True)]
-        pairs = zip(call.bodies, call.indexes, call.ids, strict=True)
-        return [Payload(b, table[k], i) for b, k, i in pairs]
+            return payloads_of(call.bodies, repeat(table[0]), call.ids)
+        return payloads_of(call.bodies, map(table.__getitem__, call.indexes), call.ids)
 
     def _run(self, call: Call, payloads: list[Payload]) -> None:
         pipeline = self._pipelines[call.api]
@@ -165,7 +178,7 @@ class ServiceHost:
         answers = Answers(
             call.api,
             call.batch,
-            [reply.body for reply in replies],
+            list(map(_BODY_OF, replies)),
             heads,
             indexes,
             (times.decode_s, times.call_s, times.encode_s),
@@ -207,7 +220,7 @@ def _describe_api(api: InferenceAPI) -> dict[str, Any]:
 
 def _head_table(replies: Sequence[Reply]) -> tuple[list[bytes], list[int] | None]:
     first = replies[0].head
-    if all(reply[0] is first for reply in replies):
+    if len(set(map(id, map(_HEAD_OF, replies)))) == 1:
         return [_head_bytes(first)], None
     table: dict[ReplyHead, int] = {}
     indexes = [table.setdefault(reply.head, len(table)) for reply in replies]

@@ -16,6 +16,7 @@ import sys
 import threading
 import traceback
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from bentoml.exceptions import BentoMLException
 
@@ -26,6 +27,9 @@ from .host import ServiceHost
 from .process import ignore_stop_signals
 from .slab import SharedReader
 
+if TYPE_CHECKING:
+    from bentoml.service import BentoService
+
 BEAT_S = 1.0
 PR_SET_PDEATHSIG = 1
 
@@ -34,23 +38,33 @@ logger = logging.getLogger("bentoml.worker")
 
 def main() -> None:
     """Entry point: `python -c "from bentoml.workers.main import main; main()"`."""
-    if sys.path and sys.path[0] == "":
-        del sys.path[0]  # the directory somebody started the server in is no source of modules
+    own_code_only()
     die_with_parent()
     ignore_stop_signals()
     channel = BlockingChannel(connect())
-    shared = SharedReader.from_environment(os.environ)
+    serve_channel(channel, SharedReader.from_environment(os.environ))
+
+
+def own_code_only() -> None:
+    """The directory somebody started the server in is no source of modules."""
+    if sys.path and sys.path[0] == "":
+        del sys.path[0]
+
+
+def serve_channel(
+    channel: BlockingChannel, shared: SharedReader | None, service: BentoService | None = None
+) -> None:
+    """Read our orders, then `run`."""
     try:
         frame = channel.receive()
     except EOFError:
         return
     if kind_of(frame) != CONFIG:
         raise BentoMLException("the first message to a worker must be its configuration")
-    run(channel, WorkerConfig.from_bytes(payload_of(frame)), shared)
+    run(channel, WorkerConfig.from_bytes(payload_of(frame)), shared, service)
 
 
-def run(channel: BlockingChannel, config: WorkerConfig, shared: SharedReader | None = None) -> None:
-    """Load, report, then serve until the front closes the channel or says stop."""
+def configure_logs(config: WorkerConfig) -> None:
     from bentoml.observability.logs import configure_worker  # noqa: PLC0415 - a worker's own set-up
 
     configure_worker(
@@ -59,10 +73,24 @@ def run(channel: BlockingChannel, config: WorkerConfig, shared: SharedReader | N
         file=Path(config.log_file) if config.log_file else None,
         advanced=config.log_advanced,
     )
+
+
+def run(
+    channel: BlockingChannel,
+    config: WorkerConfig,
+    shared: SharedReader | None = None,
+    service: BentoService | None = None,
+) -> None:
+    """Load, report, then serve until the front closes the channel or says stop.
+
+    Args:
+        service: what the bundle holds, if that is loaded already.
+    """
+    configure_logs(config)
     beat = threading.Thread(target=_beat, args=(channel,), daemon=True, name="bentoml-beat")
     beat.start()
     try:
-        host = ServiceHost(config, channel.send)
+        host = ServiceHost(config, channel.send, service)
     except BaseException as err:  # user code runs here; whatever it raises is its load failure
         channel.send([pack_message(FAIL, describe(err).encode("utf-8", "replace"))])
         logger.debug("loading failed", exc_info=err)

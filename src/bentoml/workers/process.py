@@ -11,6 +11,7 @@ import sys
 import threading
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from typing import Protocol
 
 from .channel import LoopbackListener
 from .slab import Slab
@@ -20,11 +21,21 @@ CONNECT_TIMEOUT_S = 30.0
 STOPPING = (signal.SIGINT, signal.SIGTERM)
 
 
+class Process(Protocol):
+    """What a supervisor needs of `subprocess.Popen`."""
+
+    @property
+    def pid(self) -> int: ...
+    def poll(self) -> int | None: ...
+    def kill(self) -> None: ...
+    def wait(self, timeout: float | None = None) -> int: ...
+
+
 @dataclass(frozen=True, slots=True)
 class WorkerProcess:
     """A started process and our end of its channel."""
 
-    process: subprocess.Popen[bytes]
+    process: Process
     sock: socket.socket
 
     @property
@@ -52,8 +63,7 @@ def spawn(
         entry: the program it runs.
         slab: memory that it shares with us.
     """
-    command = [sys.executable, "-c", entry]
-    environ = {**os.environ, "PYTHONSAFEPATH": "1", **environment}
+    command, environ = command_of(entry), environment_of(environment)
     if by_descriptor:
         ours, theirs = socket.socketpair()
         with theirs:
@@ -62,12 +72,12 @@ def spawn(
             if slab is not None:
                 environ.update(slab.environment)
                 given.append(slab.fd)
-            with _children_hold_signals():
+            with children_hold_signals():
                 process = subprocess.Popen(command, env=environ, stdin=subprocess.DEVNULL, pass_fds=given)
         return WorkerProcess(process, ours)
     listener = LoopbackListener()
     environ["BENTOML_WORKER_PORT"] = str(listener.port)
-    with _children_hold_signals():
+    with children_hold_signals():
         process = subprocess.Popen(command, env=environ, stdin=subprocess.PIPE)
     assert process.stdin is not None
     process.stdin.write(listener.secret)
@@ -75,8 +85,18 @@ def spawn(
     return WorkerProcess(process, listener.accept(CONNECT_TIMEOUT_S))
 
 
+def command_of(entry: str) -> list[str]:
+    """Runs a program with this interpreter."""
+    return [sys.executable, "-c", entry]
+
+
+def environment_of(variables: Mapping[str, str]) -> dict[str, str]:
+    """Our variables and these, without a place in the working directory for modules."""
+    return {**os.environ, "PYTHONSAFEPATH": "1", **variables}
+
+
 @contextlib.contextmanager
-def _children_hold_signals() -> Iterator[None]:
+def children_hold_signals() -> Iterator[None]:
     """Processes started within hold SIGINT and SIGTERM back until they call `ignore_stop_signals`.
 
     Ctrl-C in a terminal reaches them too, and would end one that has just begun with a traceback.
@@ -109,6 +129,6 @@ def is_stopped(pid: int) -> bool:
     return state in (b"T", b"t")
 
 
-def reap_later(process: subprocess.Popen[bytes]) -> None:
+def reap_later(process: Process) -> None:
     """Collect an ended process without blocking the event loop, so that no zombie stays."""
     threading.Thread(target=process.wait, daemon=True, name="bentoml-reaper").start()

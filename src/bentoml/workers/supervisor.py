@@ -7,17 +7,17 @@ import json
 import logging
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from functools import partial
 from time import monotonic
 from typing import Any, Protocol
 
 from .config import WorkerConfig
 from .frames import CONFIG, FAIL, HELLO, STOP, payload_of
 from .link import WorkerLink
-from .process import is_stopped, reap_later, spawn
+from .process import WorkerProcess, is_stopped, reap_later, spawn
 from .recycling import RETRY_AFTER_S, STOP_HOOKS_S, WearLimits
 from .slab import Slab
 from .slot import GONE, READY, STARTING, STOPPED, Child, Slot
+from .template import Template
 
 logger = logging.getLogger("bentoml.server")
 
@@ -52,6 +52,7 @@ class Supervisor:
         on_unavailable: called with a reason when no worker is ready nor about to be.
         on_give_up: called with the last reason when workers keep dying.
         slab: memory shared with the workers, for large bodies.
+        template: forks workers from a process that has loaded the service, where that is possible.
     """
 
     def __init__(
@@ -67,6 +68,7 @@ class Supervisor:
         on_unavailable: Callable[[str], None],
         on_give_up: Callable[[str], None],
         slab: Slab | None = None,
+        template: Template | None = None,
     ) -> None:
         self.slots = [Slot(i) for i in range(count)]
         self._config = config
@@ -78,6 +80,7 @@ class Supervisor:
         self._on_unavailable = on_unavailable
         self._on_give_up = on_give_up
         self._slab = slab
+        self._template = template
         self._stopping = False
         self._ever_ready = False
         self._loop = asyncio.get_running_loop()
@@ -113,9 +116,10 @@ class Supervisor:
 
     async def _spawn(self, slot: Slot, successor: bool) -> None:
         try:
-            start = partial(spawn, self._environment(slot.index), slab=self._slab)
-            started = await self._loop.run_in_executor(None, start)
+            started = await self._loop.run_in_executor(None, self._new_process, slot.index)
         except OSError as err:
+            if self._stopping:
+                return
             why = f"a worker process could not be started: {err}"
             if successor:
                 self._no_successor(slot, why)
@@ -123,6 +127,11 @@ class Supervisor:
                 self._ended(slot, why)
             return
         child = Child(started, monotonic())
+        if self._stopping:
+            child.process.kill()
+            reap_later(started.process)
+            started.sock.close()
+            return
         if successor:
             slot.successor = child
         else:
@@ -136,6 +145,11 @@ class Supervisor:
         child.link = link
         await self._loop.create_connection(lambda: link, sock=started.sock)
         link.send_message(CONFIG, replace(self._config, index=slot.index).to_bytes())
+
+    def _new_process(self, index: int) -> WorkerProcess:
+        environment = self._environment(index)
+        forked = self._template.fork(environment) if self._template is not None else None
+        return spawn(environment, slab=self._slab) if forked is None else forked
 
     def _message(self, slot: Slot, child: Child, kind: int, frame: bytes) -> None:
         if kind == FAIL:
@@ -284,6 +298,8 @@ class Supervisor:
             for child in slot.children:
                 child.process.kill()
             slot.state = STOPPED
+        if self._template is not None:
+            self._template.close()
 
     def table(self) -> list[dict[str, Any]]:
         """One row a worker, for pages and metrics."""
