@@ -19,6 +19,7 @@ import resource
 import subprocess
 import sys
 import tempfile
+import time
 import urllib.request
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -38,6 +39,8 @@ from .workloads import workload
 
 TICKS_PER_S = os.sysconf("SC_CLK_TCK")
 MIB = 1 << 20
+KINDS = ("numpy", "neighbours", "forest", "torch", "safetensors")
+PARTS = ("requests", "connections", "workers")
 
 
 def cpu_s(pid: int) -> float:
@@ -173,38 +176,60 @@ def connection_costs(directory: Path, cache: Path, count: int) -> dict[str, Any]
     }
 
 
-def worker_memory(kind: str, directory: Path, mib: int, counts: tuple[int, ...]) -> dict[str, Any]:
-    """PSS of all workers of a model of `mib`, for each number of workers."""
+def worker_memory(kind: str, directory: Path, mib: int, counts: tuple[int, ...]) -> Iterator[dict[str, Any]]:
+    """PSS of all workers of a model of `mib`, for each number of workers; then the same with `--preload`.
+
+    Both are beside one worker that loaded the model itself.
+    """
     bundle = directory / "bundle"
     bundle.mkdir(parents=True)
     make = [sys.executable, str(PEERS_DIR / "large_model.py"), kind, str(mib), str(bundle)]
     subprocess.run(make, env=base_environment(1), check=True, stdout=subprocess.DEVNULL)
-    totals = {}
-    for count in counts:
-        peer = Peer(
-            name="ours",
-            title="",
-            command=lambda s, n=count: [  # type: ignore[misc]
-                *PEERS["ours"].command(s)[:4],
-                str(bundle),
-                *PEERS["ours"].command(s)[5:],
-                "--workers",
-                str(n),
-            ],
-            workloads=("lr",),
-        )
-        with running(peer, workload("lr"), Path(sys.executable), directory / str(count), 1) as server:
-            bodies = [server.workload.body] * 20 * count
-            with ThreadPoolExecutor(4 * count) as pool:  # one at a time would keep one worker busy only
-                list(pool.map(server.ask, bodies))
-            totals[count] = sum(pss_mib(pid) for pid in worker_pids(server.process.pid))
-    least = min(counts)
-    return {
-        "model": kind,
-        "model_mib": mib,
-        "pss_mib": {str(n): round(value) for n, value in totals.items()},
-        "beside_one": {str(n): round(value / totals[least], 2) for n, value in totals.items()},
-    }
+    one = 0.0
+    for options in ((), ("--preload",)):
+        totals = {
+            count: _all_workers_mib(bundle, directory, (*options, "-w", str(count))) for count in counts
+        }
+        one = one or totals[min(counts)]
+        yield {
+            "model": " ".join([kind, *options]),
+            "model_mib": mib,
+            "pss_mib": {str(n): round(value) for n, value in totals.items()},
+            "beside_one": {str(n): round(value / one, 2) for n, value in totals.items()},
+        }
+
+
+def _all_workers_mib(bundle: Path, directory: Path, options: tuple[str, ...]) -> float:
+    """PSS of every process of a server but its front, after all workers were busy."""
+    peer = Peer(
+        name="ours",
+        title="",
+        command=lambda s: [
+            *PEERS["ours"].command(s)[:4],
+            str(bundle),
+            *PEERS["ours"].command(s)[5:],
+            *options,
+        ],
+        workloads=("lr",),
+    )
+    folder = directory / "-".join(options)
+    with running(peer, workload("lr"), Path(sys.executable), folder, 1) as server:
+        wait_for_workers(server.port, int(options[-1]))
+        bodies = [server.workload.body] * 20 * int(options[-1])
+        with ThreadPoolExecutor(4 * int(options[-1])) as pool:  # one at a time keeps one worker busy only
+            list(pool.map(server.ask, bodies))
+        processes = psutil.Process(server.process.pid).children(recursive=True)
+        return sum(pss_mib(process.pid) for process in processes)
+
+
+def wait_for_workers(port: int, count: int) -> None:
+    """The first worker answers while the others still load."""
+    while True:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/debug/batching") as page:
+            workers = json.load(page)["workers"]
+        if sum(worker["state"] == "ready" for worker in workers) == count:
+            return
+        time.sleep(0.1)
 
 
 def main() -> None:
@@ -213,6 +238,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--idle", type=int, default=5000, help="idle connections (default: %(default)s)")
     parser.add_argument("--model-mib", type=int, default=500)
+    parser.add_argument("--parts", nargs="+", choices=PARTS, default=PARTS, help="default: all")
     parser.add_argument("--cache", type=Path, default=Path(__file__).parents[2] / ".cache" / "bench")
     parser.add_argument("--output", type=Path, default=Path("benchmarks/results/footprint.json"))
     options = parser.parse_args()
@@ -222,7 +248,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="bench-") as name:
         directory = Path(name)
         record["requests"] = []
-        for connections in (128, 512):
+        for connections in (128, 512) if "requests" in options.parts else ():
             runs = [
                 request_costs(directory / f"cpu-{connections}-{i}", connections, options.seconds)
                 for i in range(options.rounds)
@@ -230,12 +256,14 @@ def main() -> None:
             figures = {key: median(run[key] for run in runs) for key in runs[0]}
             record["requests"].append(figures)
             print(figures, flush=True)
-        record["connections"] = connection_costs(directory, options.cache, options.idle)
-        print(record["connections"], flush=True)
+        if "connections" in options.parts:
+            record["connections"] = connection_costs(directory, options.cache, options.idle)
+            print(record["connections"], flush=True)
         record["workers"] = []
-        for kind in ("numpy", "neighbours", "forest", "torch", "safetensors"):
-            record["workers"].append(worker_memory(kind, directory / kind, options.model_mib, (1, 2, 4)))
-            print(record["workers"][-1], flush=True)
+        for kind in KINDS if "workers" in options.parts else ():
+            for figures in worker_memory(kind, directory / kind, options.model_mib, (1, 2, 4)):
+                record["workers"].append(figures)
+                print(figures, flush=True)
     options.output.write_text(json.dumps(record, indent=1) + "\n")
     print(f"written: {options.output}")
 

@@ -19,4 +19,11 @@ def predict(row: Annotated[list[float], Body()]):
 
 if __name__ == "__main__":
     os.environ["PEER_WORKLOAD"] = sys.argv[1]
-    uvicorn.run("fastapi_app:app", port=int(sys.argv[2]), workers=2, access_log=False, log_level="warning")
+    uvicorn.run(
+        "fastapi_app:app",
+        port=int(sys.argv[2]),
+        workers=2,
+        access_log=False,
+        log_level="warning",
+        timeout_worker_healthcheck=120,  # one that loads its model for 5 s on a busy machine is no dead one
+    )

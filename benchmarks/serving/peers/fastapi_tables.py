@@ -29,4 +29,11 @@ else:
 
 if __name__ == "__main__":
     os.environ["PEER_WORKLOAD"] = sys.argv[1]
-    uvicorn.run("fastapi_tables:app", port=int(sys.argv[2]), workers=2, access_log=False, log_level="warning")
+    uvicorn.run(
+        "fastapi_tables:app",
+        port=int(sys.argv[2]),
+        workers=2,
+        access_log=False,
+        log_level="warning",
+        timeout_worker_healthcheck=120,
+    )
