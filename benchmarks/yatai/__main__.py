@@ -4,8 +4,8 @@
     python -m benchmarks.yatai push            # bytes a second of concurrent pushes, memory of the server
 
 Server and clients are processes of this machine. The database is SQLite in a temporary directory, or
-`--db-url`. The copy speed that pushes are compared with is that of `cp` followed by `sync` of the same
-bytes to the same disk, measured just before.
+`--db-url`. The copy speed that pushes are compared with is that of as many `cp` at once, each followed by
+`sync` of what it wrote, of the same bytes on the same file system, before and after the pushes of a round.
 """
 
 from __future__ import annotations
