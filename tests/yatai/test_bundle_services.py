@@ -62,6 +62,26 @@ def test_search_by_text_labels_and_order_with_the_total(registry: Registry, add:
     )
 
 
+def test_counts_and_names_are_read_from_an_index_alone(registry: Registry, add: Add) -> None:
+    """At 10,000 bundles every page needs them; SQLite has to take the one index that has them all."""
+    from sqlalchemy import Connection, text
+
+    from bentoml.repository.database import SqliteDatabase
+    from bentoml.yatai.db.bundles import counting, grouping
+
+    add("Iris", "1")
+    if not isinstance(registry.database, SqliteDatabase):
+        pytest.skip("another database knows by statistics which index is best")
+
+    def plan(connection: Connection) -> list[str]:
+        dialect = connection.dialect
+        texts = [str(one.compile(dialect=dialect)) for one in (counting(BundleQuery()), grouping())]
+        return [str(connection.execute(text(f"EXPLAIN QUERY PLAN {one}")).all()) for one in texts]
+
+    for steps in registry.database.read(plan):
+        assert "INDEX ix_bentos_listed" in steps
+
+
 def test_labels_and_notes_change_with_the_revision(registry: Registry, add: Add) -> None:
     before = add("Iris", "1", {"env": "dev", "team": "a"})
     after = registry.bundles.update_labels(LOCAL, before, {"env": "prod"}, ["team"])

@@ -16,6 +16,7 @@ from bentoml.tags import Tag
 
 from .base import DONE, BundleRecord
 from .database import Database
+from .finished import Finished, Unfinished
 from .models import aliases, bentos, utc_now
 from .models import labels as label_table
 from .selector import Requirement, Selector
@@ -31,7 +32,7 @@ _ALL = 2**31 - 1
 MOST_IN_SQL = 20  # requirements of a label query; longer ones are evaluated row by row
 
 live = bentos.c.deleted == false()
-finished = bentos.c.upload_status["status"].as_string() == DONE
+finished = Finished()
 restorable = (bentos.c.deleted == true()) & bentos.c.trash.is_not(None)
 
 
@@ -177,7 +178,7 @@ def _bundles() -> Select[Any]:
 def _add(connection: Connection, tag: Tag, uri: str, addition: Addition) -> None:
     labels, metadata = addition.labels, addition.metadata
     same = (bentos.c.name == tag.name, bentos.c.version == tag.version, live)
-    connection.execute(update(bentos).where(*same, ~finished).values(deleted=True))  # 0.13 crashed here
+    connection.execute(update(bentos).where(*same, Unfinished()).values(deleted=True))  # 0.13 crashed here
     values = {
         "name": tag.name,
         "version": tag.version,

@@ -28,6 +28,9 @@ from sqlalchemy import (
 
 URI_TYPES = ("UNSET", "LOCAL", "S3", "GCS", "AZURE_BLOB_STORAGE", "HDFS")
 
+FINISHED_SQLITE = "json_extract(upload_status, '$.status') = 'DONE'"
+FINISHED_POSTGRESQL = "(upload_status ->> 'status') = 'DONE'"
+
 metadata = MetaData()
 
 
@@ -72,6 +75,20 @@ Index(
     sqlite_where=text("deleted = 0"),
     postgresql_where=text("deleted = false"),
 )
+
+# Only what lists show, so that counts and lists of names read an index instead of the rows. Queries have
+# to spell the condition as it is written here: see `finished`. On SQLite one column, so that it is cheaper
+# than the other indexes that begin with the name, in whatever order they were made. PostgreSQL knows
+# nothing of how often the condition holds: it would sort everything, were the ids not in order here.
+Index("ix_bentos_listed", bentos.c.name, sqlite_where=text(f"deleted = 0 AND {FINISHED_SQLITE}")).ddl_if(
+    dialect="sqlite"
+)
+Index(
+    "ix_bentos_listed_id",
+    bentos.c.id,
+    postgresql_include=["name"],
+    postgresql_where=text(f"deleted = false AND {FINISHED_POSTGRESQL}"),
+).ddl_if(dialect="postgresql")
 
 deployments = Table(
     "deployments",

@@ -20,8 +20,16 @@ from .engine import REPAIR_HINT, explain_errors, run, shown_address
 from .locks import FileLock
 from .models import metadata
 
-HEAD = "8c3b6f1a90d7"
-KNOWN = ("a6b00ae45279", "719dd2aacc9a", "af18f0b83286", "370a2bf2e594", "5d1c07e9b2a4", HEAD)  # oldest first
+HEAD = "b2f94d7c1e63"
+KNOWN = (  # oldest first
+    "a6b00ae45279",
+    "719dd2aacc9a",
+    "af18f0b83286",
+    "370a2bf2e594",
+    "5d1c07e9b2a4",
+    "8c3b6f1a90d7",
+    HEAD,
+)
 UNVERSIONED = "unversioned"  # tables of 0.13 without a revision: older than the chain
 EMPTY = "empty"
 

@@ -5,9 +5,24 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from functools import cache
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Select, delete, func, insert, or_, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Dialect,
+    Integer,
+    Select,
+    String,
+    bindparam,
+    delete,
+    func,
+    insert,
+    or_,
+    select,
+    update,
+)
 
 from bentoml.exceptions import InvalidArgument
 from bentoml.repository.base import BundleRecord
@@ -46,6 +61,11 @@ class BundleQuery:
     limit: int = 40
     only_deleted: bool = False
 
+    @property
+    def is_plain(self) -> bool:
+        """Whether nothing but a name is asked for."""
+        return not (self.text or self.labels.requirements or self.only_deleted)
+
     def __post_init__(self) -> None:
         if self.order_by not in ORDERS:
             raise InvalidArgument(f"order_by is '{self.order_by}'; it must be one of {', '.join(ORDERS)}.")
@@ -66,10 +86,10 @@ class NameSummary:
 
 def keys(connection: Connection, query: BundleQuery) -> list[tuple[int, int]]:
     """Row id and revision of the bundles on a page, in its order."""
+    if query.is_plain:
+        return _plain_keys(connection, query)
     statement = _filtered(select(bentos.c.id, bentos.c.revision), query)
-    column = _COLUMNS[query.order_by]
-    columns = [bentos.c.id] if column is bentos.c.id else [column, bentos.c.id]
-    statement = statement.order_by(*(c.asc() if query.ascending else c.desc() for c in columns))
+    statement = statement.order_by(*_order(query.order_by, query.ascending))
     if _is_long(query.labels):
         wanted = _wanted_ids(connection, statement, query)
         page = wanted[query.offset : query.offset + query.limit]
@@ -80,11 +100,48 @@ def keys(connection: Connection, query: BundleQuery) -> list[tuple[int, int]]:
     return [(row.id, row.revision) for row in rows]
 
 
+def _plain_keys(connection: Connection, query: BundleQuery) -> list[tuple[int, int]]:
+    """The list that clients ask for again and again: its SQL is written once, and goes to the driver."""
+    shape = (query.name is not None, query.order_by, query.ascending)
+    sql, names = _plain_sql(connection.dialect, *shape)
+    values = {"name": query.name, "limit": query.limit, "offset": query.offset}
+    rows = connection.exec_driver_sql(
+        sql, tuple(values[name] for name in names) if names is not None else values
+    )
+    return [(row[0], row[1]) for row in rows.fetchall()]
+
+
+@cache
+def _plain_sql(
+    dialect: Dialect, has_name: bool, order_by: str, ascending: bool
+) -> tuple[str, tuple[str, ...] | None]:
+    """The SQL of a plain list, and the order of its parameters if they have no names."""
+    statement = select(bentos.c.id, bentos.c.revision).where(live, finished)
+    if has_name:
+        statement = statement.where(bentos.c.name == bindparam("name", type_=String))
+    statement = statement.order_by(*_order(order_by, ascending))
+    statement = statement.limit(bindparam("limit", type_=Integer)).offset(bindparam("offset", type_=Integer))
+    compiled = statement.compile(dialect=dialect)
+    positions = getattr(compiled, "positiontup", None)
+    return str(compiled), tuple(positions) if positions else None
+
+
+def _order(order_by: str, ascending: bool) -> list[ColumnElement[Any]]:
+    column = _COLUMNS[order_by]
+    columns = [bentos.c.id] if column is bentos.c.id else [column, bentos.c.id]
+    return [c.asc() if ascending else c.desc() for c in columns]
+
+
 def count(connection: Connection, query: BundleQuery) -> int:
     """How many bundles match, on all pages."""
     if _is_long(query.labels):
         return len(_wanted_ids(connection, _filtered(select(bentos.c.id), query), query))
-    return connection.scalar(_filtered(select(func.count()).select_from(bentos), query)) or 0
+    return connection.scalar(counting(query)) or 0
+
+
+def counting(query: BundleQuery) -> Select[Any]:
+    """How many bundles match, as a statement."""
+    return _filtered(select(func.count()).select_from(bentos), query)
 
 
 def by_ids(connection: Connection, ids: Sequence[int]) -> list[BundleRecord]:
@@ -116,15 +173,7 @@ def names(
     connection: Connection, text: str = "", offset: int = 0, limit: int = 40
 ) -> tuple[list[NameSummary], int]:
     """Names with their number of versions, the one with the newest bundle first, and how many there are."""
-    conditions = [live, finished]
-    if text:
-        conditions.append(bentos.c.name.icontains(text, autoescape=True))
-    grouped = (
-        select(bentos.c.name, func.count().label("versions"), func.max(bentos.c.id).label("newest"))
-        .where(*conditions)
-        .group_by(bentos.c.name)
-        .subquery()
-    )
+    grouped = grouping(text).subquery()
     page = (
         select(grouped.c.name, grouped.c.versions, bentos.c.id, bentos.c.version, bentos.c.created_at)
         .join(bentos, bentos.c.id == grouped.c.newest)
@@ -134,6 +183,15 @@ def names(
     )
     total = connection.scalar(select(func.count()).select_from(grouped)) or 0
     return [NameSummary(*row) for row in connection.execute(page)], total
+
+
+def grouping(text: str = "") -> Select[Any]:
+    """Every name with its number of versions and the id of the newest, as a statement."""
+    conditions = [live, finished]
+    if text:
+        conditions.append(bentos.c.name.icontains(text, autoescape=True))
+    columns = (bentos.c.name, func.count().label("versions"), func.max(bentos.c.id).label("newest"))
+    return select(*columns).where(*conditions).group_by(bentos.c.name)
 
 
 def update_labels(connection: Connection, row_id: int, changed: dict[str, str], removed: set[str]) -> None:
