@@ -9,6 +9,7 @@ import pytest
 
 from bentoml.bundle.container_files import ContainerSpec, container_files, dockerfile_text
 from bentoml.bundle.environment import resolve_environment
+from bentoml.bundle.yaml_text import dump_yaml
 from bentoml.exceptions import InvalidArgument
 from bentoml.service.env import BentoServiceEnv
 from tests.bundle.hostile import HOSTILE_TEXTS
@@ -28,6 +29,34 @@ def test_golden_files(name: str) -> None:
     if os.environ.get("BENTOML_WRITE_GOLDEN"):
         file.write_text(text)
     assert text == file.read_text()
+
+
+BASES = {
+    "conda": BentoServiceEnv(
+        conda_channels=["conda-forge"], conda_dependencies=["numpy=2.1", "blas=*=openblas"]
+    ),
+    "cuda": BentoServiceEnv(
+        docker_base_image="nvidia/cuda:12.4.1-cudnn-runtime-ubuntu22.04",
+        pip_packages=["torch==2.6.0"],
+        setup_sh="#!/bin/sh\napt-get update\n",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", sorted(BASES))
+def test_golden_files_of_other_bases(name: str) -> None:
+    """What a service that lists conda packages, or names a CUDA base with a setup script, gets."""
+    resolved = resolve_environment(BASES[name])
+    has_script = resolved.setup_script is not None
+    spec = ContainerSpec("Svc", "1.0", resolved.docker_base_image, SPEC.wheel, SPEC.wheel_sha256, has_script)
+    files = {"Dockerfile": dockerfile_text(spec), "environment.yml": dump_yaml(resolved.conda_env)}
+    assert list(broken_rules(files["Dockerfile"])) == []
+    for file, text in files.items():
+        place = GOLDEN / name / file
+        if os.environ.get("BENTOML_WRITE_GOLDEN"):
+            place.parent.mkdir(exist_ok=True)
+            place.write_text(text)
+        assert text == place.read_text()
 
 
 @pytest.mark.parametrize("spec", [SPEC, WITH_SCRIPT])
