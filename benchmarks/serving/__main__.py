@@ -75,6 +75,7 @@ def parse_arguments(argv: list[str] | None = None) -> argparse.Namespace:
         help="shares of a peer's own closed-loop rate to send in an open loop, comma-separated; 0 = none",
     )
     add("--open-seconds", type=float, default=5.0, help="length of an open-loop run (default: %(default)s)")
+    add("--open-rounds", type=int, default=1 << 30, help="run it in the first rounds only; default: in all")
     add("--gpt-layers", type=int, help="fewer than 12 to try the workload gpt out")
     add("--seed", type=int, default=0, help="of the order of the servers")
     add("--python38", help="a Python 3.8 for bentoml-0.13; default: looked for")
@@ -128,6 +129,7 @@ def main(argv: list[str] | None = None) -> None:
         },
         "workloads": {work.name: work.title for work in workloads},
         "cells": [],
+        "failures": [],
     }
     output = options.output or options.cache / "results" / f"{started:%Y%m%d-%H%M%S}.json"
     with (
@@ -147,11 +149,13 @@ def main(argv: list[str] | None = None) -> None:
             threads=options.threads,
             open_loads=tuple(load for load in map(float, options.open_loads.split(",")) if load),
             open_seconds=options.open_seconds,
+            open_rounds=options.open_rounds,
         )
-        for cell in measure.run(plan, canary):
+        for cell in measure.run(plan, canary, record["failures"]):
             record["cells"].append(cell)
             print(report.one_line(cell), flush=True)
             write_record(output, record)  # a run that is cut short has not been in vain
+        write_record(output, record)
     print(f"\n{write_tables(output, record)}\n\nwritten: {output} and its .svg and .md neighbours")
 
 

@@ -76,13 +76,17 @@ class Bar:
         sign = "≤" if is_latency else "≥"
         return Verdict(
             f"{self.workload}, c={self.connections}",
-            f"{'p50' if is_latency else 'requests/s'} beside {self.peer}",
+            f"{'p50' if is_latency else 'requests/s'}{_of(self.ours)} beside {self.peer}",
             f"{sign} {self.least:g}x",
             value,
             met,
             "" if self.stretch is None else f"{sign} {self.stretch:g}x",
             len(faulty),
         )
+
+
+def _of(ours: str) -> str:
+    return "" if ours == OURS else f" of {ours}"
 
 
 def _by_round(cells: Cells, bar: Bar, peer: str) -> dict[int, dict[str, Any]]:
@@ -119,18 +123,20 @@ BARS: tuple[Bar, ...] = (
     Bar("lr", 512, "mosec", 2),
     Bar("lr", 1, "gunicorn", 0.8, "p50_us", stretch=0.6),
     Bar("rf", 1, "gunicorn", 1.0, "p50_us", stretch=0.6),
-    Bar("df-json", 64, "bentoml-0.13", 5),
-    Bar("df-json", 64, "fastapi", 3),
-    Bar("df-csv", 64, "bentoml-0.13", 5),
-    Bar("df-csv", 64, "fastapi", 3),
-    Bar("df-lr-json", 64, "bentoml-0.13", 5),
-    Bar("df-lr-json", 64, "fastapi", 3),
-    Bar("df-lr-csv", 64, "bentoml-0.13", 5),
-    Bar("df-lr-csv", 64, "fastapi", 3),
+    Bar("df-json", 64, "bentoml-0.13", 5, ours="ours-2"),
+    Bar("df-json", 64, "fastapi", 3, ours="ours-2"),
+    Bar("df-csv", 64, "bentoml-0.13", 5, ours="ours-2"),
+    Bar("df-csv", 64, "fastapi", 3, ours="ours-2"),
+    Bar("df-lr-json", 64, "bentoml-0.13", 5, ours="ours-2"),
+    Bar("df-lr-json", 64, "fastapi", 3, ours="ours-2"),
+    Bar("df-lr-csv", 64, "bentoml-0.13", 5, ours="ours-2"),
+    Bar("df-lr-csv", 64, "fastapi", 3, ours="ours-2"),
     Bar("cnn", 64, "bare", 0.85),
     Bar("cnn", 64, "bare-2", 0.85, ours="ours-2"),
     Bar("cnn", 64, "litserve-cnn", 1.5),
     Bar("cnn", 64, "litserve-cnn-tuned", 1.5),
+    Bar("cnn", 64, "litserve-cnn-2", 1.5, ours="ours-2"),
+    Bar("cnn", 64, "litserve-cnn-2-tuned", 1.5, ours="ours-2"),
     Bar("bin", 32, "uvicorn", 0.5),
     Bar("gpt", 8, "bare", 1.0),
     Bar("gpt", 8, "bare", 1.0, "p50_us"),

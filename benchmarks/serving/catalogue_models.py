@@ -17,13 +17,14 @@ def as_form(body: bytes) -> bytes:
     return b"--" + BOUNDARY + b"\r\n" + head + body + b"\r\n--" + BOUNDARY + b"--\r\n"
 
 
-def _litserve(window_ms: int, name: str, title: str) -> Peer:
+def _litserve(window_ms: int, batch: int, workers: int, name: str) -> Peer:
+    title = f"LitServe, {window_ms} ms window, batch {batch}, {workers} worker{'s' if workers > 1 else ''}"
     return Peer(
         name=name,
         title=title,
         requirements=("litserve", "torch", "pillow", "numpy", "python-multipart"),
         workloads=("cnn",),
-        command=run_app("litserve_images.py", str(window_ms)),
+        command=run_app("litserve_images.py", str(window_ms), str(batch), str(workers)),
         body=as_form,
         content_type="multipart/form-data; boundary=" + BOUNDARY.decode(),
         version_of="litserve",
@@ -49,8 +50,10 @@ OURS = (
     ),
 )
 MODEL_SERVERS = (
-    _litserve(5, "litserve-cnn", "LitServe, batch 64, 5 ms window"),
-    _litserve(50, "litserve-cnn-tuned", "LitServe, batch 64, 50 ms window"),
+    _litserve(5, 64, 1, "litserve-cnn"),
+    _litserve(50, 64, 1, "litserve-cnn-tuned"),
+    _litserve(5, 64, 2, "litserve-cnn-2"),
+    _litserve(50, 32, 2, "litserve-cnn-2-tuned"),
     Peer(
         name="uvicorn",
         title="bare uvicorn echo",

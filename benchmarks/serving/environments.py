@@ -44,7 +44,8 @@ def ensure(peer: Peer, workload: str, cache: Path, python38: str | None) -> Path
         return Path(sys.executable)
     base = find_old_python(python38) if peer.old_python else _base_python()
     digest = hashlib.sha256(json.dumps([base, requirements]).encode()).hexdigest()[:8]
-    folder = cache / "envs" / f"{peer.name.removesuffix('-tuned')}-{digest}"
+    name = peer.name.removesuffix("-tuned").removesuffix("-2")  # the same software, started differently
+    folder = cache / "envs" / f"{name}-{digest}"
     python = folder / "bin" / "python"
     ready = folder / ".ready"
     if ready.exists():

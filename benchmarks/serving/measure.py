@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from http.client import HTTPException
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +33,8 @@ class Plan:
         seconds: of each measured load; `warm_s` of each load before it, whose answers are all read.
         repeats: how often a cell is run again when the machine was disturbed.
         threads: of the numeric libraries in every peer, 0 leaves it to them.
-        open_loads: shares of the closed loop's rate at which the open loop is run after it.
+        open_loads: shares of the closed loop's rate at which the open loop is run after it, in the
+            first `open_rounds` rounds.
     """
 
     workloads: Sequence[Workload]
@@ -47,6 +49,7 @@ class Plan:
     threads: int = 1
     open_loads: tuple[float, ...] = ()
     open_seconds: float = 5.0
+    open_rounds: int = 1 << 30
 
     def connections_of(self, workload: Workload) -> tuple[int, ...]:
         return self.connections or workload.connections
@@ -81,20 +84,28 @@ class Quiet:
         return moved <= CANARY_TOLERANCE and self.steal <= STEAL_LIMIT
 
 
-def run(plan: Plan, canary: Canary | None) -> Iterator[dict[str, Any]]:
-    """Yields one record per cell as soon as it is measured."""
+def run(plan: Plan, canary: Canary | None, failures: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+    """Yields one record per cell as soon as it is measured.
+
+    Args:
+        failures: is added what ended a server's turn; the others are measured all the same.
+    """
     order = random.Random(plan.seed)
     for number in range(1, plan.rounds + 1):
         for workload in plan.workloads:
             peers = list(plan.peers[workload.name])
             order.shuffle(peers)
             for peer, python in peers:
-                for record in _run_peer(plan, peer, python, workload, canary):
-                    yield {"round": number, "workload": workload.name, "peer": peer.name, **record}
+                where = {"round": number, "workload": workload.name, "peer": peer.name}
+                try:
+                    for record in _run_peer(plan, peer, python, workload, canary, number):
+                        yield {**where, **record}
+                except (SystemExit, OSError, HTTPException) as err:
+                    failures.append({**where, "why": str(err)})
 
 
 def _run_peer(
-    plan: Plan, peer: Peer, python: Path, workload: Workload, canary: Canary | None
+    plan: Plan, peer: Peer, python: Path, workload: Workload, canary: Canary | None, number: int
 ) -> Iterator[dict[str, Any]]:
     directory = Path(plan.directory, f"{peer.name}-{workload.name}-{random.randrange(10**9)}")
     counts = plan.connections_of(workload)
@@ -115,11 +126,16 @@ def _run_peer(
         return
     for group in [(c,) for c in counts] if peer.per_connections else [counts]:
         with running(peer, workload, python, directory, max(group), plan.threads) as server:
-            yield from _cells(plan, server, directory, group, canary)
+            yield from _cells(plan, server, directory, group, canary, number)
 
 
 def _cells(
-    plan: Plan, server: RunningPeer, directory: Path, counts: Sequence[int], canary: Canary | None
+    plan: Plan,
+    server: RunningPeer,
+    directory: Path,
+    counts: Sequence[int],
+    canary: Canary | None,
+    number: int,
 ) -> Iterator[dict[str, Any]]:
     peer = server.peer
     own_answer = server.check_answers()
@@ -136,7 +152,7 @@ def _cells(
         cell["open_loop"] = [
             {"load": load, **asdict(open_loop.run(target, max(1.0, load * cell["rate"]), seconds, arrivals))}
             for seconds in [max(plan.open_seconds, server.workload.least_seconds)]
-            for load in plan.open_loads
+            for load in (plan.open_loads if number <= plan.open_rounds else ())
             for arrivals in (open_loop.POISSON, open_loop.CONSTANT)
         ]
         yield {"connections": connections, **cell}

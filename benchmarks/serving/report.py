@@ -65,6 +65,18 @@ def _row(here: Cells, peer: str, ours: dict[int, float]) -> Row:
     )
 
 
+def failures_as_markdown(failures: Sequence[dict[str, Any]], titles: dict[str, str]) -> str:
+    """Whose turn ended before it was measured, with the last line of the reason."""
+    lines = ["Not measured:", ""]
+    for failure in failures:
+        why = failure["why"].strip().splitlines()
+        lines.append(
+            f"- {titles[failure['peer']]}, {failure['workload']}, round {failure['round']}: "
+            f"{why[0][:200] if why else 'no reason given'}"
+        )
+    return "\n".join(lines)
+
+
 def as_markdown(table: Sequence[Row], titles: dict[str, str]) -> str:
     """The table of the documentation; figures are medians over the rounds."""
     lines = [

@@ -29,6 +29,8 @@ def write_tables(output: Path, record: dict[str, Any], footprint: dict[str, Any]
     open_rows = open_report.rows(record["cells"])
     if open_rows:
         tables += f"\n\n{open_report.as_markdown(open_rows, titles)}"
+    if failures := record.get("failures"):
+        tables += f"\n\n{report.failures_as_markdown(failures, titles)}"
     verdicts = bars.judge(record["cells"]) + (bars.judge_footprint(footprint) if footprint else [])
     judged = bars.as_markdown(verdicts)
     output.with_suffix(".svg").write_text(chart.draw(table, titles, caption))

@@ -101,7 +101,7 @@ def _table(name: str, model: str) -> Workload:
         content_type="text/csv" if is_csv else "application/json",
         connections=(64,),
         value=_whole,
-        peers=("ours", "bentoml-0.13", "fastapi", "bare"),
+        peers=("ours", "ours-2", "bentoml-0.13", "fastapi", "bare"),
     )
 
 
@@ -115,7 +115,16 @@ def _pictures() -> Workload:
         content_type="image/jpeg",
         connections=(64,),
         value=_whole,
-        peers=("ours", "ours-2", "litserve-cnn", "litserve-cnn-tuned", "bare", "bare-2"),
+        peers=(
+            "ours",
+            "ours-2",
+            "litserve-cnn",
+            "litserve-cnn-tuned",
+            "litserve-cnn-2",
+            "litserve-cnn-2-tuned",
+            "bare",
+            "bare-2",
+        ),
         copies=7,
     )
 

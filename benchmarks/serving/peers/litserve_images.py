@@ -1,4 +1,4 @@
-"""LitServe with batching for pictures: `python litserve_images.py cnn 8000 WINDOW_MS`."""
+"""LitServe with batching for pictures: `python litserve_images.py cnn 8000 WINDOW_MS BATCH WORKERS`."""
 
 import sys
 
@@ -28,10 +28,11 @@ class Pictures(litserve.LitAPI):
 
 
 if __name__ == "__main__":
-    api = Pictures(max_batch_size=64, batch_timeout=int(sys.argv[3]) / 1000)
-    litserve.LitServer(api, accelerator="cpu", workers_per_device=1, timeout=60).run(
+    port, window_ms, batch, workers = map(int, sys.argv[2:6])
+    api = Pictures(max_batch_size=batch, batch_timeout=window_ms / 1000)
+    litserve.LitServer(api, accelerator="cpu", workers_per_device=workers, timeout=60).run(
         host="127.0.0.1",
-        port=int(sys.argv[2]),
+        port=port,
         num_api_servers=1,
         generate_client_file=False,
         log_level="warning",
