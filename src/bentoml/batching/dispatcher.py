@@ -132,10 +132,12 @@ class Dispatcher:
                     continue
                 request.tries += 1
                 if request.tries >= MAX_TRIES:
+                    batch.queue.stats.failed_by("WorkerDied")
                     self.fail(request, 500, "The worker process died while it ran this request, twice")
                 elif batch.queue.idempotent:
                     again.append(request)
                 else:
+                    batch.queue.stats.failed_by("WorkerDied")
                     self.fail(request, 503, "Service Unavailable: the worker process died", retry_after_s=1)
             batch.queue.put_back(again)
         link.batches.clear()
@@ -385,4 +387,5 @@ class Dispatcher:
                 batch.kill_at += seconds
 
     def _expire(self, request: Request) -> None:
+        request.queue.stats.failed_by("TimeoutError")
         self.fail(request, 504, f"Request timeout: no answer within {request.deadline - request.start:g} s")

@@ -77,6 +77,10 @@ class ApiStats:
     encode_s: float = 0.0
     exceptions: dict[str, int] = field(default_factory=dict)
 
+    def failed_by(self, exception_class: str) -> None:
+        """Count a request that got no answer of its API, by what kept it from one."""
+        self.exceptions[exception_class] = self.exceptions.get(exception_class, 0) + 1
+
     def of_status(self, status: int) -> Histogram:
         """The durations of the answers with this status."""
         found = self.durations.get(status)

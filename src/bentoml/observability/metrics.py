@@ -108,7 +108,9 @@ class ServerCollector(Collector):
         duration = self._histogram("mb_request_duration_seconds", "Seconds in the batcher", by_code)
         wait = self._histogram("queue_wait_seconds", "Seconds the oldest of a batch waited", ["endpoint"])
         total = self._counter("mb_request", "Answers by status", ["endpoint", "http_response_code"])
-        failed = self._counter("mb_request_exception", "Failed batches", ["endpoint", "exception_class"])
+        failed = self._counter(
+            "mb_request_exception", "Requests that their API did not answer", ["endpoint", "exception_class"]
+        )
         refused = self._counter("refused", "Requests turned away", ["endpoint", "reason"])
         dropped = self._counter("dropped", "Requests whose client left the queue", ["endpoint"])
         running = self._gauge(
