@@ -1,4 +1,4 @@
-"""Latency of lists while several clients ask without a pause, and of the pages."""
+"""Latency of lists while several clients ask without a pause."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ import subprocess
 import sys
 import threading
 import time
-import urllib.request
 from typing import Any
 
 from bentoml.rpc import convert
@@ -22,9 +21,7 @@ _ROWS = 40
 
 def measure_listing(server: Server, clients: int, seconds: float) -> dict[str, Any]:
     """`clients` connections in two processes, each asking again as soon as it was answered."""
-    each = max(1, clients // _PROCESSES)
-    command = [sys.executable, "-m", "benchmarks.yatai.listing", server.address, str(each), str(seconds)]
-    running = [subprocess.Popen(command, stdout=subprocess.PIPE) for _ in range(_PROCESSES)]
+    running, each = start_askers(server, clients, seconds)
     times: list[float] = []
     for process in running:
         out, _ = process.communicate()
@@ -32,32 +29,19 @@ def measure_listing(server: Server, clients: int, seconds: float) -> dict[str, A
     return {
         "list_clients": each * _PROCESSES,
         "list_calls_per_s": round(len(times) / seconds),
-        **_quantiles("list", times),
+        **quantiles("list", times),
         "server_rss_peak_mib": server.rss_peak_mib(),
     }
 
 
-def measure_pages(server: Server) -> dict[str, Any]:
-    """One page after the other, as one person reads them."""
-    found: dict[str, Any] = {}
-    for name, path in (
-        ("home", "/"),
-        ("repository", "/repository"),
-        ("last", "/repository?offset=9960"),
-        ("search", "/repository?search=service042"),
-        ("labels", "/repository?labels=env%3Dprod"),
-    ):
-        times = []
-        for _ in range(20):
-            begun = time.perf_counter()
-            with urllib.request.urlopen(server.url + path, timeout=60) as answer:
-                answer.read()
-            times.append(time.perf_counter() - begun)
-        found.update(_quantiles(f"page_{name}", times))
-    return found
+def start_askers(server: Server, clients: int, seconds: float) -> tuple[list[subprocess.Popen[bytes]], int]:
+    """Processes with clients that ask for lists without a pause, and how many clients each has."""
+    each = max(1, clients // _PROCESSES)
+    command = [sys.executable, "-m", "benchmarks.yatai.listing", server.address, str(each), str(seconds)]
+    return [subprocess.Popen(command, stdout=subprocess.PIPE) for _ in range(_PROCESSES)], each
 
 
-def _quantiles(name: str, times: list[float]) -> dict[str, float]:
+def quantiles(name: str, times: list[float]) -> dict[str, float]:
     cuts = statistics.quantiles(times, n=100)
     return {
         f"{name}_p50_ms": round(cuts[49] * 1000, 2),

@@ -7,18 +7,23 @@ import re
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+import yaml
 from sqlalchemy import insert
 
+from bentoml import __version__
+from bentoml.bundle.manifest import write_manifest
 from bentoml.repository.models import bentos, labels, utc_now
-from bentoml.settings import load_settings
+from bentoml.settings import home, load_settings
 from bentoml.yatai.db.bundles import BundleQuery
 from bentoml.yatai.registry import open_registry
 
+WITH_FILES = (42, 142)  # two versions of one name when there are 100 names
 _REQUIREMENTS = "".join(f"package-{number}==1.{number}\n" for number in range(40))
 
 
@@ -54,6 +59,29 @@ def fill(db_url: str | None, bundles: int, names: int) -> None:
     ]
     registry.database.write(lambda connection: connection.execute(insert(bentos), rows))
     registry.database.write(lambda connection: connection.execute(insert(labels), tags))
+
+    for number in WITH_FILES:
+        if number < bundles:
+            row = rows[number]
+            _make_files(home() / "repository" / str(row["name"]) / str(row["version"]), row)
+
+
+def _make_files(path: Path, row: Mapping[str, Any]) -> None:
+    """A bundle as small as one can be, for the pages that show what is in it."""
+    (path / str(row["name"]) / "artifacts").mkdir(parents=True)
+    (path / "README.md").write_text("# A service\n\nIt predicts something from something else.\n" * 20)
+    (path / str(row["name"]) / "artifacts" / "model.pkl").write_bytes(bytes(1 << 16))
+    described = {"service_name": row["name"], "service_version": row["version"]}
+    document = {
+        "version": __version__,
+        "kind": "BentoService",
+        "metadata": {**described, "created_at": "2026-11-25 10:00:00", "module_name": "service"},
+        "env": {"python_version": "3.11.7", "requirements_txt": _REQUIREMENTS},
+        "apis": [],
+        "artifacts": [],
+    }
+    (path / "bentoml.yml").write_text(yaml.safe_dump(document, sort_keys=False))
+    write_manifest(path)
 
 
 def _row(number: int, names: int) -> dict[str, object]:

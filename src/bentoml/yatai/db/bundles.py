@@ -185,6 +185,11 @@ def names(
     return [NameSummary(*row) for row in connection.execute(page)], total
 
 
+def count_names(connection: Connection) -> int:
+    """How many names have a bundle."""
+    return connection.scalar(select(func.count()).select_from(grouping().subquery())) or 0
+
+
 def grouping(text: str = "") -> Select[Any]:
     """Every name with its number of versions and the id of the newest, as a statement."""
     conditions = [live, finished]

@@ -105,6 +105,10 @@ class Bundles:
         """Names with their newest version, and how many names there are."""
         return self._database.read(lambda connection: bundle_db.names(connection, text, offset, limit))
 
+    def count_names(self) -> int:
+        """How many names have a bundle."""
+        return self._database.read(bundle_db.count_names)
+
     def directory(self, record: BundleRecord) -> AbstractContextManager[Path]:
         """The files of a bundle, as long as the context lasts."""
         return self.store.directory(record)

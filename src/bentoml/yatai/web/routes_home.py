@@ -27,7 +27,7 @@ def home_routes(views: Views) -> list[Route]:
         page = registry.bundles.search(BundleQuery(limit=LATEST))
         return {
             "bundle_count": page.total,
-            "model_count": registry.bundles.names(limit=0)[1],
+            "model_count": registry.bundles.count_names(),
             "deployment_count": len(deployments),
             "running_count": sum(found["state"] == "RUNNING" for found in deployments),
             "bundles": [bundle_row(record) for record in page.records],
