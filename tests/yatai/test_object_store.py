@@ -29,6 +29,7 @@ from bentoml.yatai.access import LOCAL
 from bentoml.yatai.blobs.objects import ObjectStore
 from bentoml.yatai.client import get_yatai_client
 from bentoml.yatai.db.bundles import BundleQuery
+from bentoml.yatai.housekeeping import Housekeeping
 from bentoml.yatai.registry import Registry, open_registry
 from bentoml.yatai.server import YataiServer
 from tests.repository.bundles import make_bundle
@@ -190,6 +191,48 @@ def test_F30_store_that_keeps_failing_or_damages_leaves_no_bundle(
         add(registry, tmp_path, "1")
     assert registry.bundles.count(BundleQuery()) == 0
     assert store._files.find("models") == []
+
+
+def test_P6_objects_that_a_crash_left_are_removed_after_a_while(
+    registry: Registry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The process ends between storing the object and listing its bundle."""
+    store = registry.bundles.store
+    assert isinstance(store, ObjectStore)
+    add(registry, tmp_path, "1")
+    add(registry, tmp_path, "2")
+    registry.bundles.delete(LOCAL, "Iris", "2")
+    with monkeypatch.context() as patched:
+        patched.setattr(store, "_remove_quietly", lambda _uri: None)
+        patched.setattr(store._index, "add", _die)
+        with pytest.raises(KeyboardInterrupt):
+            add(registry, tmp_path, "3")
+    foreign = "models/team/Iris/old.tar.gz"
+    store._files.pipe_file(foreign, b"of somebody else")
+    before = set(store._files.find("models"))
+    assert len(before) == 4
+    Housekeeping(registry).clean_up()
+    assert set(store._files.find("models")) == before  # it could still be listed by another server
+    monkeypatch.setattr("bentoml.yatai.blobs.objects.ORPHANS_STAY", timedelta(seconds=-5))
+    Housekeeping(registry).clean_up()
+    [gone] = before - set(store._files.find("models"))
+    assert "/Iris/3-" in gone
+    assert registry.bundles.restore(LOCAL, "Iris", "2").tag == "Iris:2"
+
+
+def _die(*_: object) -> None:
+    raise KeyboardInterrupt
+
+
+def test_P6_workspaces_of_dead_processes_are_removed(registry: Registry) -> None:
+    store = registry.bundles.store
+    assert isinstance(store, ObjectStore)
+    with store._workspace() as mine:
+        left = mine.with_name("object-left")
+        left.mkdir()
+        store.clean_up()
+        assert mine.is_dir()
+        assert not left.exists()
 
 
 def test_type_without_its_address_is_a_clear_error(home: Path) -> None:

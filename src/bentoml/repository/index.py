@@ -134,6 +134,12 @@ class Index:
         query = update(bentos).where(bentos.c.id == bundle.row_id).values(trash=None)
         self._write(lambda connection: connection.execute(query))
 
+    def addresses(self) -> set[str]:
+        """Where the files of all bundles are that exist or can be restored."""
+        query = select(bentos.c.uri, bentos.c.trash).where(live | restorable)
+        rows = self._read(lambda connection: connection.execute(query).all())
+        return {address for row in rows for address in row if address}
+
     def find_alias(self, name: str, alias: str) -> str | None:
         """The version that an alias points to."""
         query = select(aliases.c.version).where(aliases.c.name == name, aliases.c.alias == alias)

@@ -2,7 +2,7 @@
 
 The row decides whether a bundle exists. It is written after the object was read back and found whole;
 deleting leaves the object where it is until the time for restoring is over. An object without a row
-belongs to nobody: a repeated upload replaces it.
+belongs to nobody: `clean_up` removes it after a day.
 """
 
 from __future__ import annotations
@@ -10,12 +10,13 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import logging
+import re
 import shutil
 import time
 import uuid
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from random import random
 from typing import IO, Any, TypeVar
@@ -44,6 +45,8 @@ logger = logging.getLogger("bentoml.yatai")
 T = TypeVar("T")
 ATTEMPTS = 4
 _CHUNK_BYTES = 1 << 20
+ORPHANS_STAY = timedelta(days=1)
+_OUR_NAME = re.compile(r"/[^/]+-[0-9a-f]{8}\.tar\.gz$")
 _WORKSPACE = "object-"
 _FAST = 1  # gzip level: models hardly compress, and uploads wait for it
 
@@ -133,6 +136,35 @@ class ObjectStore:
             return ""
 
     def clean_up(self) -> None:
+        self._remove_workspaces()
+        for uri in self._orphans():
+            logger.info("Removing '%s', which no bundle uses", uri)
+            self._remove_quietly(uri)
+
+    def _orphans(self) -> list[str]:
+        """Objects that a crash left between storing them and listing their bundle.
+
+        Younger ones may belong to a bundle that another server is adding; names that this library does
+        not make belong to somebody else.
+        """
+        youngest = datetime.now(timezone.utc) - ORPHANS_STAY
+        scheme = self.address.partition("://")[0]
+        try:
+            found = self._files.find(self.address, detail=True)
+        except FileNotFoundError:
+            return []  # nothing was ever stored
+        except Exception as err:
+            logger.warning("The objects at '%s' cannot be listed: %s", self.address, err)
+            return []
+        old = [
+            f"{scheme}://{path}"
+            for path, info in found.items()
+            if _OUR_NAME.search(path) and _is_older(info, youngest)
+        ]
+        known = self._index.addresses() if old else set()
+        return [uri for uri in old if uri not in known]
+
+    def _remove_workspaces(self) -> None:
         for space in self._scratch.glob(f"{_WORKSPACE}*"):
             lock = FileLock(_lock_of(space))
             if not space.is_dir() or not lock.try_acquire():
@@ -240,6 +272,16 @@ def _described(bundle: Path, digests: Mapping[str, str], tag: Tag, addition: Add
         size_bytes=durable.tree_size_bytes(bundle),
         digest=manifest.digest if manifest is not None else None,
     )
+
+
+def _is_older(info: Mapping[str, Any], moment: datetime) -> bool:
+    """By the time that the store says; an object of unknown age is young."""
+    value = info.get("LastModified") or info.get("updated") or info.get("mtime")
+    if isinstance(value, str):
+        value = datetime.fromisoformat(value.replace("Z", "+00:00"))
+    if not isinstance(value, datetime):
+        return False
+    return (value if value.tzinfo else value.replace(tzinfo=timezone.utc)) < moment
 
 
 def _lock_of(space: Path) -> Path:
