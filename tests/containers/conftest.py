@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.bundle.projects import ECHO_SERVICE, Project
+from tests.e2e.processes import copy_example
 from tests.environments.wheelhouse import needed_distributions, rebuild_wheel
 
 from .real import NEEDED, SUITES, mirror, run
@@ -97,3 +98,15 @@ def real_wheels(work: Path) -> Path:
     for distribution in needed_distributions(["bentoml[yatai]", "scikit-learn", "pandas", "joblib"]):
         rebuild_wheel(distribution, folder)
     return folder
+
+
+@pytest.fixture(scope="session")
+def iris(work: Path, engine: dict[str, str], base: str) -> str:
+    """The iris example, saved as a user would."""
+    folder = copy_example("iris", work)
+    source = (folder / "service.py").read_text()
+    (folder / "service.py").write_text(
+        source.replace("infer_pip_packages=True", f"infer_pip_packages=True, docker_base_image='{base}'")
+    )
+    run(sys.executable, "train.py", cwd=folder, env=engine)
+    return "IrisClassifier:latest"

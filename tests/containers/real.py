@@ -15,7 +15,7 @@ SUITES = {(3, 11): "bookworm", (3, 13): "trixie"}
 NEEDED = ["buildah", "skopeo", "debootstrap", "unshare", "chroot", "setpriv"]
 
 
-def run(*command: str | Path, timeout_s: float = 600, **options: object) -> str:
+def run(*command: str | Path, timeout_s: float = 1500, **options: object) -> str:
     done = subprocess.run(
         [str(part) for part in command], capture_output=True, text=True, timeout=timeout_s, **options
     )  # type: ignore[call-overload]

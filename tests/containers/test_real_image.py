@@ -11,14 +11,12 @@ import http.client
 import json
 import os
 import signal
-import sys
 import threading
 import urllib.request
 from pathlib import Path
 
 import pytest
 
-from tests.e2e.processes import copy_example
 from tests.environments.wheelhouse import package_index
 
 from .real import run, running
@@ -29,23 +27,11 @@ FLOWER = {"sepal_length": 5.1, "sepal_width": 3.5, "petal_length": 1.4, "petal_w
 
 
 @pytest.fixture(scope="module")
-def bundle(work: Path, engine: dict[str, str], base: str) -> str:
-    """The iris example, saved as a user would."""
-    iris = copy_example("iris", work)
-    source = (iris / "service.py").read_text()
-    (iris / "service.py").write_text(
-        source.replace("infer_pip_packages=True", f"infer_pip_packages=True, docker_base_image='{base}'")
-    )
-    run(sys.executable, "train.py", cwd=iris, env=engine)
-    return "IrisClassifier:latest"
-
-
-@pytest.fixture(scope="module")
-def built(work: Path, engine: dict[str, str], bundle: str, real_wheels: Path) -> str:
+def built(work: Path, engine: dict[str, str], iris: str, real_wheels: Path) -> str:
     """Built by buildah, through the command a user types."""
     with package_index(real_wheels, work / "index") as index:
         output = run(
-            "bentoml", "containerize", bundle, "-t", "localhost/iris:1", "--builder", "buildah",
+            "bentoml", "containerize", iris, "-t", "localhost/iris:1", "--builder", "buildah",
             "--build-arg", f"EXTRA_PIP_INSTALL_ARGS=--index-url {index.url} --no-compile",
             cwd=work, env=engine,
         )  # fmt: skip
@@ -55,12 +41,12 @@ def built(work: Path, engine: dict[str, str], bundle: str, real_wheels: Path) ->
 
 
 @pytest.fixture(scope="module")
-def archive(work: Path, engine: dict[str, str], base: str, bundle: str, real_wheels: Path) -> Path:
+def archive(work: Path, engine: dict[str, str], base: str, iris: str, real_wheels: Path) -> Path:
     """Written without an engine, by a process that may not mount, change owners or make devices."""
     run("buildah", "push", "-q", base, f"oci-archive:{work / 'base.tar'}:base", env=engine)
     output = run(
         "setpriv", "--bounding-set=-all", "--inh-caps=-all",
-        "bentoml", "containerize", bundle, "-t", "localhost/iris:oci", "--builder", "oci",
+        "bentoml", "containerize", iris, "-t", "localhost/iris:oci", "--builder", "oci",
         "--base", work / "base.tar", "--wheels", real_wheels, "-o", work / "iris.tar",
         cwd=work, env=engine,
     )  # fmt: skip
@@ -90,7 +76,7 @@ def test_P22_the_image_says_how_it_runs(image: str, engine: dict[str, str]) -> N
 
 
 def test_other_tools_read_the_written_image(
-    archive: Path, work: Path, base: str, bundle: str, real_wheels: Path, engine: dict[str, str]
+    archive: Path, work: Path, base: str, iris: str, real_wheels: Path, engine: dict[str, str]
 ) -> None:
     """skopeo, as an OCI archive and as a docker archive; from a docker archive the same comes out."""
     digest = json.loads(run("skopeo", "inspect", f"oci-archive:{archive}", env=engine))["Digest"]
@@ -107,7 +93,7 @@ def test_other_tools_read_the_written_image(
         env=engine,
     )
     output = run(
-        "bentoml", "containerize", bundle, "-t", "localhost/iris:oci", "--builder", "oci",
+        "bentoml", "containerize", iris, "-t", "localhost/iris:oci", "--builder", "oci",
         "--base", work / "d.tar", "--wheels", real_wheels, "-o", work / "again.tar",
         cwd=work, env=engine,
     )  # fmt: skip

@@ -1,4 +1,4 @@
-"""The management server's image, built with buildah and run on a mounted home."""
+"""The management server: its image on a mounted home, and images that it builds; with a real buildah."""
 
 from __future__ import annotations
 
@@ -7,16 +7,15 @@ import os
 import re
 import signal
 import socket
-import sys
+import subprocess
 import urllib.request
 from pathlib import Path
 
 import pytest
 
-from tests.e2e.processes import copy_example
 from tests.environments.wheelhouse import package_index
 
-from .real import run, running
+from .real import Container, run, running
 
 pytestmark = [pytest.mark.containers, pytest.mark.timeout(2400)]
 
@@ -49,11 +48,12 @@ def page(url: str, token: str) -> str:
         return str(answer.read().decode())
 
 
-def test_it_keeps_bundles_in_the_mounted_home(image: str, work: Path, engine: dict[str, str]) -> None:
+def test_it_keeps_bundles_in_the_mounted_home(
+    image: str, iris: str, work: Path, engine: dict[str, str]
+) -> None:
     config = json.loads(run("buildah", "inspect", "--type", "image", image, env=engine))["Docker"]["config"]
     assert set(config["ExposedPorts"]) == {"3000/tcp", "50051/tcp"}
     assert set(config["Volumes"]) == {"/bentoml"}
-    run(sys.executable, "train.py", cwd=copy_example("iris", work / "yatai"), env=engine)
     home = work / "volume"
     home.mkdir()
     os.chown(home, OWNER, OWNER)
@@ -68,7 +68,7 @@ def test_it_keeps_bundles_in_the_mounted_home(image: str, work: Path, engine: di
             client = {**engine, "BENTOML_YATAI_ACCESS_TOKEN": token}
             address = f"127.0.0.1:{port}"
             if start == 1:
-                run("bentoml", "push", "IrisClassifier:latest", "--yatai-url", address, env=client)
+                run("bentoml", "push", iris, "--yatai-url", address, env=client)
             listed = run("bentoml", "list", "--yatai-url", address, "-o", "json", env=client)
             assert "IrisClassifier" in listed
             assert "IrisClassifier" in page(f"http://127.0.0.1:{web}/repository", token)
@@ -79,3 +79,31 @@ def test_it_keeps_bundles_in_the_mounted_home(image: str, work: Path, engine: di
         assert (home / "storage.db").stat().st_uid == OWNER
         assert len(list((home / "repository" / "IrisClassifier").iterdir())) == 1
     assert re.search("admin token was made", container.text) is None
+
+
+def test_the_server_builds_with_buildah(
+    iris: str, real_wheels: Path, work: Path, engine: dict[str, str]
+) -> None:
+    environment = {**engine, "BENTOML_YATAI_CONTAINER_BUILDER": "buildah", "PYTHONUNBUFFERED": "1"}
+    log = work / "builder.log"
+    with log.open("wb") as output, package_index(real_wheels, work / "server-index") as index:
+        process = subprocess.Popen(
+            ["bentoml", "yatai-service-start", "--grpc-port", "0", "--no-ui"],
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            env=environment,
+        )
+        try:
+            port = Container(process, log).wait_for(r"\* Running on [^:\s]+:(\d+) ")
+            arguments = f"EXTRA_PIP_INSTALL_ARGS=--index-url {index.url} --no-compile"
+            output_text = run(
+                "bentoml", "containerize", iris, "--yatai-url", f"127.0.0.1:{port}",
+                "-t", "localhost/remote", "--build-arg", arguments, env=engine,
+            )  # fmt: skip
+        finally:
+            process.terminate()
+            assert process.wait(120) == 0
+    built = re.search(r"Build container image: (localhost/remote:\S+)", output_text)
+    assert built is not None
+    config = json.loads(run("buildah", "inspect", "--type", "image", built[1], env=engine))["Docker"]
+    assert config["config"]["Labels"]["org.opencontainers.image.title"] == "IrisClassifier"
