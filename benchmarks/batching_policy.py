@@ -1,10 +1,11 @@
 """The batching policy against the best fixed window, on a simulated clock.
 
-    python -m benchmarks.batching_policy [--processes N] [--quick]
+    python -m benchmarks.batching_policy [--processes N] [--quick | --ours | --draw]
 
 For every cell of the grid (arrivals, fixed cost, workers, load) the opponent is given the window, batch
 size and queue limit that are best for exactly that cell. Writes `benchmarks/results/batching_policy.json`
 and the picture in `docs/assets`. The clock is simulated, so the figures do not depend on the machine.
+`--ours` is for a change of our policy: it runs ours anew, and of the opponents the winners that were saved.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from multiprocessing import Pool
 from pathlib import Path
 from typing import Any
 
+from tests.batching.fixed_window import FixedWindow
 from tests.batching.goodput import (
     ARRIVALS,
     FIXED_SHARES,
@@ -31,8 +33,10 @@ from tests.batching.goodput import (
     WORKERS,
     Cell,
     Grid,
+    arrival_times,
     compare,
     full_grid,
+    run,
 )
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -59,6 +63,28 @@ def measure(cell: Cell, grid: Grid) -> dict[str, Any]:
             "limit": found.limit,
         },
         "ratio": round(found.ratio, 4),
+    }
+
+
+def measure_ours(row: dict[str, Any]) -> dict[str, Any]:
+    """A saved row with both sides run again; the opponent with the choice that was best.
+
+    Raises:
+        SystemExit: the opponent does not do what it did, so its choice must be looked for anew.
+    """
+    cell = Cell(*(row[name] for name in Cell._fields))
+    saved = row["best_fixed"]
+    chosen = {name: saved[name] for name in ("window_s", "size", "limit")}
+    times = arrival_times(cell)
+    ours, best = run(cell, times), run(cell, times, partial(FixedWindow, **chosen))
+    if round(best.good, 6) != round(saved["good"], 6):
+        raise SystemExit(f"{cell}: the opponent answered {best.good}, not {saved['good']}; leave --ours out")
+    ratio = ours.good / best.good if best.good else float("inf")
+    return {
+        **cell._asdict(),
+        "ours": asdict(ours),
+        "best_fixed": {**asdict(best), **chosen},
+        "ratio": round(ratio, 4),
     }
 
 
@@ -128,11 +154,15 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--processes", type=int, default=1)
     parser.add_argument("--quick", action="store_true", help="a coarse grid for the opponent")
+    parser.add_argument("--ours", action="store_true", help="only the saved winners of the opponent again")
     parser.add_argument("--draw", action="store_true", help="only draw the saved results again")
     flags = parser.parse_args()
-    if flags.draw:
-        saved = json.loads(RESULTS.read_text())
-    else:
+    saved = json.loads(RESULTS.read_text()) if flags.draw or flags.ours else {}
+    if flags.ours:
+        with Pool(flags.processes) as pool:
+            saved["rows"] = pool.map(measure_ours, saved["rows"])
+        saved["summary"] = summary(saved["rows"])
+    elif not flags.draw:
         grid = SMALL if flags.quick else FULL
         with Pool(flags.processes) as pool:
             rows = []
@@ -148,6 +178,7 @@ def main() -> None:
             "summary": summary(rows),
             "rows": rows,
         }
+    if not flags.draw:
         RESULTS.parent.mkdir(parents=True, exist_ok=True)
         RESULTS.write_text(json.dumps(saved, indent=1) + "\n")
     PICTURE.parent.mkdir(parents=True, exist_ok=True)

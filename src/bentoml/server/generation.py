@@ -102,6 +102,7 @@ class Generation:
             on_give_up=self._give_up,
             slab=slab,
             template=_template(config, variables, settings, slab),
+            patient=number == 0,  # a new version that cannot be loaded must not hold up the next one
         )
         self._sweeps = 0
         self._swept_at = monotonic()

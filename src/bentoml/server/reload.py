@@ -44,7 +44,10 @@ class BundleWatcher:
         loop = asyncio.get_running_loop()
         while True:
             await asyncio.sleep(POLL_S)
-            now = await loop.run_in_executor(None, snapshot, self._state.bundle_path)
+            try:
+                now = await loop.run_in_executor(None, snapshot, self._state.bundle_path)
+            except OSError:  # a folder that is being replaced; it is there again next time
+                continue
             if now == self._seen:
                 continue
             changed = sorted(set(now.items()) ^ set(self._seen.items()))

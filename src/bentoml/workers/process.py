@@ -18,6 +18,7 @@ from .slab import Slab
 
 ENTRY = "from bentoml.workers.main import main; main()"
 CONNECT_TIMEOUT_S = 30.0
+LAST_MOMENT_S = 0.05
 STOPPING = (signal.SIGINT, signal.SIGTERM)
 
 
@@ -41,6 +42,13 @@ class WorkerProcess:
     @property
     def pid(self) -> int:
         return self.process.pid
+
+    def exit_code(self) -> int | None:
+        """How it ended; a process that closed its channel a moment ago is given another to end."""
+        try:
+            return self.process.wait(LAST_MOMENT_S)
+        except subprocess.TimeoutExpired:
+            return None
 
     def kill(self) -> None:
         """SIGKILL; also ends a stopped process."""

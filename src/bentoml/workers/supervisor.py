@@ -53,6 +53,7 @@ class Supervisor:
         on_give_up: called with the last reason when workers keep dying.
         slab: memory shared with the workers, for large bodies.
         template: forks workers from a process that has loaded the service, where that is possible.
+        patient: a service that was never loaded is tried again when its process dies in loading.
     """
 
     def __init__(
@@ -69,6 +70,7 @@ class Supervisor:
         on_give_up: Callable[[str], None],
         slab: Slab | None = None,
         template: Template | None = None,
+        patient: bool = True,
     ) -> None:
         self.slots = [Slot(i) for i in range(count)]
         self._config = config
@@ -81,6 +83,7 @@ class Supervisor:
         self._on_give_up = on_give_up
         self._slab = slab
         self._template = template
+        self._patient = patient
         self._stopping = False
         self._ever_ready = False
         self._loop = asyncio.get_running_loop()
@@ -181,12 +184,12 @@ class Supervisor:
         child.process.kill()
 
     def _lost(self, slot: Slot, child: Child) -> None:
-        child.process.kill()  # a worker without its channel is of no use
-        reap_later(child.process.process)
         link, child.link = child.link, None
         if link is not None:
             self._pool.link_lost(link)
-        reason = child.reason or _exit_reason(child.process.process.poll())
+        reason = child.reason or _exit_reason(child.process.exit_code())
+        child.process.kill()  # a worker without its channel is of no use
+        reap_later(child.process.process)
         if child in slot.retired:
             slot.retired.remove(child)
         elif child is slot.successor:
@@ -225,8 +228,8 @@ class Supervisor:
         self._loop.call_later(delay, self._restart, slot)
 
     def _hopeless(self, slot: Slot, reason: str, load_raised: bool) -> bool:
-        first_load_raised = load_raised and not self._ever_ready
-        if first_load_raised or slot.failed_loads >= GIVE_UP_AFTER:
+        first_failed = not self._ever_ready and (load_raised or not self._patient)
+        if first_failed or slot.failed_loads >= GIVE_UP_AFTER:
             slot.state = STOPPED
             if not self.ready_count:
                 self._on_give_up(reason)

@@ -55,7 +55,10 @@ class Load:
         self.refused = 0
         self._indexes = itertools.count()
         self._stop = threading.Event()
-        self._thread = threading.Thread(target=lambda: asyncio.run(self._run()))
+        self._thread = threading.Thread(
+            target=lambda: asyncio.run(self._run()),
+            daemon=True,  # a test that failed does not wait for its clients
+        )
 
     def start(self) -> Load:
         self._thread.start()
