@@ -126,7 +126,17 @@ class Tracer:
 class TracedSink:
     """Passes an answer on, and then makes the span of its request."""
 
-    __slots__ = ("_method", "_parent_id", "_route", "_sink", "_start_ns", "_tracer", "batch", "context")
+    __slots__ = (
+        "_ended",
+        "_method",
+        "_parent_id",
+        "_route",
+        "_sink",
+        "_start_ns",
+        "_tracer",
+        "batch",
+        "context",
+    )
 
     def __init__(
         self,
@@ -144,6 +154,7 @@ class TracedSink:
         self._route = route
         self._method = method_of(head)
         self._parent_id = parent_id
+        self._ended = False
         self._start_ns = time_ns()
 
     def answer(self, request: Request, head: AnswerHead, body: bytes | memoryview) -> None:
@@ -151,7 +162,10 @@ class TracedSink:
         self.end(request, head.status)
 
     def end(self, request: Request, status: int | None) -> None:
-        """Make the span; `status` None means that the client left."""
+        """Make the span; `status` None means that the client left, perhaps just after its answer."""
+        if self._ended:
+            return
+        self._ended = True
         route, batch = self._route, self.batch
         path = f"/{route.queue.route}"
         took_s = monotonic() - request.start
