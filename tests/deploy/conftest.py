@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import random
 import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -19,6 +20,12 @@ from tests.server.live.process import save_probe, until
 
 READY_WITHIN_S = 90.0
 Want = Callable[..., Wanted]
+
+
+def some_ports() -> tuple[int, int]:
+    """A range of ports that another test at the same time hardly has."""
+    first = random.randrange(10000, 30000, 50)
+    return first, first + 49
 
 
 @pytest.fixture(scope="session")
@@ -39,7 +46,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def operator(home: Path) -> Iterator[LocalOperator]:
     """The operator; whatever it started is ended with the test."""
     directory = home / "deployments"
-    yield LocalOperator(Host(directory))
+    yield LocalOperator(Host(directory, some_ports()))
     end_keepers(directory)
 
 

@@ -19,7 +19,7 @@ from bentoml.deploy.registry import Host, open_operator
 from bentoml.exceptions import InvalidArgument
 from tests.server.live.process import is_running, until
 
-from .conftest import end_keepers
+from .conftest import end_keepers, some_ports
 from .podman import Podman
 from .test_local import Load, post
 
@@ -96,7 +96,7 @@ def bench(
             monkeypatch.setenv(name, value)
         config.update(image="localhost/probe:1", network="host", start_within_s=WITHIN_S)
         broken_config.update(image="localhost/broken:1")
-    operator = open_operator(request.param, Host(root))
+    operator = open_operator(request.param, Host(root, some_ports()))
     found = Bench(request.param, operator, root, probe_bundle, broken, config, broken_config)
     yield found
     end_keepers(root)

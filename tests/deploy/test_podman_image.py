@@ -16,6 +16,7 @@ from tests.bundle.projects import Project
 from tests.environments.wheelhouse import needed_distributions, package_index, rebuild_wheel
 from tests.server.live.process import until
 
+from .conftest import some_ports
 from .podman import Podman
 from .test_local import post
 
@@ -67,7 +68,7 @@ def test_the_image_is_built_from_the_bundle_and_serves(
             "build_args": {"EXTRA_PIP_INSTALL_ARGS": f"--index-url {index.url} --no-compile"},
             "start_within_s": 300,
         }
-        operator = open_operator("podman", Host(tmp_path / "home" / "deployments"))
+        operator = open_operator("podman", Host(tmp_path / "home" / "deployments", some_ports()))
         wanted = Wanted("dev", "hello", "Hello", "1", config, lambda: contextlib.nullcontext(bundle))
         data = operator.apply(wanted, {})
         try:

@@ -20,6 +20,7 @@ from bentoml.tags import Tag
 from bentoml.yatai.access import LOCAL
 from bentoml.yatai.registry import Registry, open_registry
 from bentoml.yatai.server import YataiServer
+from tests.deploy.conftest import some_ports
 from tests.repository.bundles import make_bundle
 
 from .postgres import Postgres, start_postgres
@@ -39,6 +40,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("BENTOML_HOME", str(path))
     monkeypatch.delenv("BENTOML_CONFIG", raising=False)
     monkeypatch.setenv("BENTOML_LOG_FILE", "false")
+    monkeypatch.setenv("BENTOML_YATAI_DEPLOYMENT_PORTS", "{}-{}".format(*some_ports()))
     return path
 
 

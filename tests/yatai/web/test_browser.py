@@ -2,23 +2,31 @@
 
 from __future__ import annotations
 
+import json
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from math import inf
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 import pytest
 from sqlalchemy import update
 
+from bentoml.bundle.descriptor import read_descriptor
+from bentoml.bundle.layout import BundleLayout
 from bentoml.deploy.base import Counters
 from bentoml.deploy.machine.directory import DeploymentDirectory
 from bentoml.repository.models import bentos
 from bentoml.settings import home
+from bentoml.tags import Tag
 from bentoml.yatai.access import LOCAL
 from bentoml.yatai.db.deployments import Deployment
+from bentoml.yatai.watch import Watch
+from tests.deploy.conftest import end_keepers
 from tests.e2e import browser
-from tests.yatai.conftest import Running
+from tests.server.live.process import save_probe
+from tests.yatai.conftest import Running, tar_of
 
 from .conftest import Add
 
@@ -79,6 +87,18 @@ def filled(server: Running, add: Add) -> Running:
     write_log(server, "revision 1 serves")
     count(server, 30)
     return server
+
+
+def spoil_files(layout: BundleLayout, text: str) -> None:
+    """Whatever of a bundle's files a page shows."""
+    layout.readme.write_text(
+        f"# {text}\n\n{text}\n\n<{text}>\n\n```\n{text}\n```\n\n| {text} |\n|---|\n| {text} |\n"
+    )
+    body = {"content": {text: {"schema": {text: text}, "example": text}}}
+    paths = {f"/{text}": {"post": {"requestBody": body}}}
+    layout.openapi.write_text(json.dumps({"paths": paths}))
+    example = {"api": text, "request": {"text": text}, "answer": {"status": text, "text": text}}
+    layout.examples.write_text(json.dumps({"format": 1, "examples": [example]}))
 
 
 def write_log(server: Running, text: str) -> None:
@@ -206,6 +226,7 @@ def test_U_text_of_bundles_runs_no_script(filled: Running, page: Page, text: str
         LOCAL, Deployment("dev", "loud", loud, shown, {"team": text}, {text: text})
     )
     write_log(filled, f"{text}\n\x1b[31m{text}")
+    spoil_files(BundleLayout(Path(record.uri), record.name), text)
     asked = []
     page.on("request", lambda request: asked.append(request.url))
     given = quote(text)
@@ -265,3 +286,60 @@ def test_the_keyboard_alone_reaches_the_deletion_and_back(filled: Running, page:
     page.keyboard.press("Enter")
     page.get_by_role("heading", name="iris").first.wait_for()
     assert filled.registry.deployments.find("dev", "iris")
+
+
+def test_pages_of_a_long_list_are_turned(server: Running, add: Add, page: Page) -> None:
+    for number in range(45):
+        add("Iris", f"v{number:02d}")
+    page.goto(f"{server.url}/repository")
+    page.get_by_text("1–40 of 45").wait_for()
+    page.get_by_role("link", name="Next").click()
+    page.get_by_text("41–45 of 45").wait_for()
+    assert page.locator("#results tbody tr").count() == 5
+    assert page.get_by_role("link", name="Next").count() == 0
+    page.get_by_role("link", name="Previous").click()
+    page.get_by_text("1–40 of 45").wait_for()
+
+
+def test_people_log_in_and_out(start: Callable[..., Running], add: Add, page: Page) -> None:
+    add("Iris", "1")
+    server = start(auth_required=True)
+    _, secret = server.registry.tokens.create(LOCAL, "reader", ["read"])
+    page.goto(f"{server.url}/repository/Iris")
+    page.get_by_role("textbox").fill("ybt_wrong")
+    page.get_by_role("textbox").press("Enter")
+    page.get_by_text("unknown, expired or revoked").wait_for()
+    page.get_by_role("textbox").fill(secret)
+    page.get_by_role("textbox").press("Enter")
+    page.get_by_role("heading", name="Iris").wait_for()
+    assert page.get_by_role("button", name="Point it there").count() == 0
+    page.get_by_role("button", name="Log out").click()
+    page.wait_for_url("**/login*")
+    page.goto(f"{server.url}/repository")
+    page.wait_for_url("**/login?next=/repository")
+
+
+def test_a_deployment_is_made_and_deleted_by_hand(server: Running, tmp_path: Path, page: Page) -> None:
+    bundle = save_probe(tmp_path / "probe")
+    version = read_descriptor(bundle).version
+    server.registry.uploads.receive_whole(LOCAL, Tag("Probe", version), [tar_of(bundle)])
+    watch = Watch(server.registry, server.server.history, every_s=0.5)
+    watch.start()
+    try:
+        page.goto(f"{server.url}/repository/Probe/{version}")
+        page.get_by_role("link", name="Deploy", exact=True).click()
+        page.get_by_label("Name", exact=True).fill("probe-one")
+        page.get_by_label("Options of the platform").fill("grace_s: 2")
+        page.get_by_role("button", name="Show what would happen").click()
+        page.get_by_text(f"start Probe:{version}").wait_for()
+        page.get_by_role("button", name="Deploy", exact=True).click()
+        page.get_by_role("status").get_by_text("probe-one is starting").wait_for()
+        page.locator("#live .state", has_text="running").wait_for(timeout=120_000)
+        page.get_by_role("img", name="Memory from").wait_for(timeout=60_000)
+        page.get_by_role("link", name="Delete", exact=True).click()
+        page.get_by_role("button", name="Delete", exact=True).click()
+        page.get_by_role("status").get_by_text("probe-one has ended").wait_for(timeout=60_000)
+        page.get_by_text("Nothing is deployed").wait_for()
+    finally:
+        watch.stop()
+        end_keepers(home() / "deployments")

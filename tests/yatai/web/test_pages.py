@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
+from pathlib import Path
 
 import httpx
 import pytest
 
+from bentoml.bundle.layout import BundleLayout
+from bentoml.bundle.manifest import write_manifest
+from bentoml.bundle.trust.keys import generate_key, load_private_key
+from bentoml.bundle.trust.signature import sign_bundle
 from bentoml.yatai.access import LOCAL
 from bentoml.yatai.db.deployments import Deployment
 from bentoml.yatai.web.pages import age, human_bytes
@@ -95,6 +101,37 @@ def test_bundle_page_shows_contents_and_changes_labels_and_note(site: Site, add:
     assert [event["action"] for event in site.json("/activity.json?resource=Iris:1")["events"]][:1] == [
         "note.update"
     ]
+
+
+def test_bundle_page_shows_examples_and_who_signed(
+    site: Site, server: Running, add: Add, tmp_path: Path
+) -> None:
+    record = add("Iris", "1")
+    assert "<dt>Signed</dt><dd>no</dd>" in site.get("/repository/Iris/1")
+    directory = Path(record.uri)
+    example = {
+        "api": "predict",
+        "request": {"head": "", "text": "[[1, 2]]"},
+        "answer": {"status": 200, "content_type": "application/json", "headers": [], "base64": "AAEC"},
+    }
+    examples = BundleLayout(directory, "Iris").examples
+    examples.write_text(json.dumps({"format": 1, "examples": [example, {"odd": 1}, 7]}))
+    write_manifest(directory)
+    private, _ = generate_key(tmp_path / "key.pem")
+    signature = sign_bundle(directory, load_private_key(private))
+    contents = site.json("/repository/Iris/1.json")["contents"]
+    assert contents["examples"] == [
+        {"api": "predict", "request": "[[1, 2]]", "status": 200, "answer": "3 bytes that are no text"}
+    ]
+    [signed] = contents["signatures"]
+    assert (signed["valid"], signed["key_id"]) == (True, signature.public_key.id[:16])
+    text = site.get("/repository/Iris/1")
+    assert "[[1, 2]]" in text and signed["key_id"] in text
+    (directory / "more.txt").write_text("x")
+    write_manifest(directory)
+    assert site.json("/repository/Iris/1.json")["contents"]["signatures"][0]["valid"] is False
+    (directory / "bundle-signature.json").write_text("{")
+    assert site.json("/repository/Iris/1.json")["contents"]["signatures"] == []
 
 
 def test_alias_moves_rolls_back_and_guards_its_bundle(site: Site, add: Add) -> None:

@@ -22,6 +22,7 @@ from bentoml.deploy import probe
 from bentoml.deploy.machine.directory import DeploymentDirectory
 from bentoml.deploy.machine.log_file import RotatingLog
 from bentoml.deploy.machine.plans import reachable
+from bentoml.deploy.machine.ports import is_free
 from bentoml.exceptions import BentoMLException
 
 from .config import create_words, variables_text
@@ -30,6 +31,7 @@ from .engine import ContainerEngine
 BUILDING, STARTING, RUNNING, FAILED = "BUILDING", "STARTING", "RUNNING", "FAILED"
 DIGEST_LABEL = "org.opencontainers.image.revision"
 POLL_S = 0.3
+PORT_WITHIN_S = 10.0
 GONE = ("exited", "dead", "stopped", "removing")
 Plan = dict[str, Any]
 
@@ -77,6 +79,7 @@ class Rollout:
             self._say(f"draining revision {serving['revision']}")
             self._engine.stop(serving["container"], serving["grace_s"] + 10)
         try:
+            self._until_port_is_free(plan)
             self._engine.start(plan["container"])
             self._until_ready(plan)
         except BentoMLException:
@@ -119,6 +122,14 @@ class Rollout:
             self._engine.create(*create_words(plan, plan["owner"], variables))
         finally:
             variables.unlink()
+
+    def _until_port_is_free(self, plan: Plan) -> None:
+        """Somebody else's server there would be taken for this one."""
+        end = time.monotonic() + PORT_WITHIN_S
+        while not is_free(plan["host"], plan["port"]):
+            if time.monotonic() > end:
+                raise NotStarted(f"another program listens on {plan['host']}:{plan['port']}")
+            time.sleep(POLL_S)
 
     def _until_ready(self, plan: Plan) -> None:
         end = time.monotonic() + plan["start_within_s"]

@@ -6,13 +6,18 @@ import json
 from pathlib import Path
 from typing import Any
 
+from bentoml.bundle.descriptor import read_descriptor
 from bentoml.bundle.layout import BundleLayout
-from bentoml.bundle.manifest import read_manifest
+from bentoml.bundle.manifest import Manifest, read_manifest
+from bentoml.bundle.trust.signature import read_signatures
+from bentoml.exceptions import BentoMLException, MissingDependencyException
 from bentoml.repository.base import BundleRecord
 from bentoml.yatai.services.bundles import Bundles
 
 MAX_TEXT_BYTES = 1 << 20
 SHOWN_FILES = 500
+SHOWN_EXAMPLES = 20
+SHOWN_CHARS = 2000
 
 
 def is_near(bundles: Bundles) -> bool:
@@ -35,6 +40,8 @@ def read_contents(bundles: Bundles, record: BundleRecord) -> dict[str, Any]:
             "files": files[:SHOWN_FILES],
             "file_count": len(files),
             "has_manifest": manifest is not None,
+            "signatures": _signatures(directory, manifest),
+            "examples": _examples(_json(layout.examples)),
         }
 
 
@@ -69,6 +76,48 @@ def operations(openapi: Any) -> dict[str, dict[str, Any]]:
             "example": value.get("example"),
         }
     return found
+
+
+def _signatures(directory: Path, manifest: Manifest | None) -> list[dict[str, Any]]:
+    """Who signed the bundle; `valid` is None where it cannot be found out."""
+    try:
+        found = read_signatures(directory)
+        descriptor = read_descriptor(directory)
+    except BentoMLException:
+        return []
+    rows = []
+    for one in found:
+        try:
+            valid = manifest is not None and one.covers(manifest, descriptor) and one.is_genuine()
+        except MissingDependencyException:
+            valid = None
+        rows.append({"key_id": one.public_key.id[:16], "signed_at": one.signed_at, "valid": valid})
+    return rows
+
+
+def _examples(document: Any) -> list[dict[str, Any]]:
+    """Requests with their answers that were saved with the bundle, whatever else the file holds."""
+    rows = document.get("examples") if isinstance(document, dict) else None
+    found = []
+    for row in rows[:SHOWN_EXAMPLES] if isinstance(rows, list) else ():
+        request, answer = (row.get(key) if isinstance(row, dict) else None for key in ("request", "answer"))
+        if isinstance(request, dict) and isinstance(answer, dict):
+            found.append(
+                {
+                    "api": str(row.get("api")),
+                    "request": _body(request),
+                    "status": answer.get("status"),
+                    "answer": _body(answer),
+                }
+            )
+    return found
+
+
+def _body(part: dict[str, Any]) -> str:
+    if "text" in part:
+        text = str(part["text"])
+        return text if len(text) <= SHOWN_CHARS else text[:SHOWN_CHARS] + "…"
+    return f"{len(str(part.get('base64', ''))) * 3 // 4} bytes that are no text"
 
 
 def _text(path: Path) -> str:

@@ -2,7 +2,7 @@
 // Parts of a page that load again by themselves: paused on demand and while nobody looks; what a person
 // opened, selected or scrolled to stays as it was.
 
-const live = { paused: false, kept: null };
+const live = { paused: false, kept: new Map() };  // what was there before a swap, by id
 
 function isAtEnd(box) {
   return box.scrollHeight - box.scrollTop - box.clientHeight < 24;
@@ -10,16 +10,16 @@ function isAtEnd(box) {
 
 function remember(target) {
   const log = target.querySelector(".log");
-  live.kept = {
+  live.kept.set(target.id, {
     open: [...target.querySelectorAll("details[open][id]")].map((found) => found.id),
     scroll: log && !isAtEnd(log) ? log.scrollTop : null,
     focus: target.contains(document.activeElement) ? document.activeElement.id : "",
     state: target.dataset.state,
-  };
+  });
 }
 
 function restore(target) {
-  const kept = live.kept || { open: [], scroll: null, focus: "" };
+  const kept = live.kept.get(target.id) || { open: [], scroll: null, focus: "", state: target.dataset.state };
   for (const id of kept.open) document.getElementById(id)?.setAttribute("open", "");
   const log = target.querySelector(".log");
   if (log) log.scrollTop = kept.scroll ?? log.scrollHeight;
