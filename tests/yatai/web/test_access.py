@@ -42,6 +42,11 @@ def test_pages_lead_to_the_login_and_back(guarded: Running) -> None:
     wrong = site.send("/login", "/login", token="ybt_wrong", next="/")
     assert wrong.status_code == 401
     assert "unknown, expired or revoked" in wrong.text
+    again = site.send("/login", "/login", token="ybt_wrong", next="/repository/Iris/1")
+    assert 'name="next" value="/repository/Iris/1"' in again.text
+    searched = site.client.get("/repository?search=a&labels=b%3Dc")
+    assert 'value="/repository?search=a&amp;labels=b%3Dc"' in searched.text
+    assert site.client.post("/repository/Iris/1/delete").url.query == b"next=/"
 
 
 def test_reader_reads_and_changes_nothing(guarded: Running) -> None:

@@ -39,7 +39,10 @@ def error_handlers(state: WebState, pages: Pages) -> dict[type[Exception] | int,
         if error.http_status >= 500:
             return unexpected(request, error)
         if isinstance(error, Unauthenticated) and not _is_program(request):
-            here = quote(request.url.path.removeprefix(state.prefix))
+            query = f"?{request.url.query}" if request.url.query else ""
+            here = (
+                quote(request.url.path.removeprefix(state.prefix) + query) if request.method == "GET" else "/"
+            )
             return RedirectResponse(f"{state.prefix}/login?next={here}", 303)
         return answer(request, error.http_status, code_name(error.grpc_code), shown(error))
 

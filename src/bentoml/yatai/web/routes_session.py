@@ -18,8 +18,11 @@ def session_routes(views: Views) -> list[Route]:
     """`/login` and `/logout`."""
     state = views.state
 
-    def login_page(request: Request, problem: str = "", status: int = 200) -> Response:
-        target = local_path(request.query_params.get("next", "/"))
+    def asked(request: Request) -> Response:
+        return login_page(request, request.query_params.get("next", "/"))
+
+    def login_page(request: Request, target: str, problem: str = "", status: int = 200) -> Response:
+        target = local_path(target)
         return views.pages.render("login.html", request, None, status, target=target, problem=problem)
 
     def log_in(request: Request, secret: str, csrf: str, target: str) -> Response:
@@ -27,9 +30,9 @@ def session_routes(views: Views) -> list[Route]:
             check_csrf(request, csrf)
             caller = state.registry.tokens.authenticate(secret)
         except Unauthenticated:
-            return login_page(request, "This token is unknown, expired or revoked.", 401)
+            return login_page(request, target, "This token is unknown, expired or revoked.", 401)
         except BentoMLException as err:
-            return login_page(request, str(err), err.http_status)
+            return login_page(request, target, str(err), err.http_status)
         request.session.clear()  # a session from before the login is nobody's any more
         request.session[SESSION_TOKEN] = caller.name
         return RedirectResponse(state.prefix + local_path(target), 303)
@@ -46,7 +49,7 @@ def session_routes(views: Views) -> list[Route]:
         return RedirectResponse(f"{state.prefix}/login", 303)
 
     return [
-        Route("/login", login_page, methods=["GET"]),
+        Route("/login", asked, methods=["GET"]),
         Route("/login", login, methods=["POST"]),
         Route("/logout", logout, methods=["POST"]),
     ]
