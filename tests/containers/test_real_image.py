@@ -80,7 +80,9 @@ def test_other_tools_read_the_written_image(
 ) -> None:
     """skopeo, as an OCI archive and as a docker archive; from a docker archive the same comes out."""
     digest = json.loads(run("skopeo", "inspect", f"oci-archive:{archive}", env=engine))["Digest"]
-    config = json.loads(run("skopeo", "inspect", "--config", f"docker-archive:{archive}", env=engine))
+    config = json.loads(
+        run("skopeo", "inspect", "--config", "--raw", f"docker-archive:{archive}", env=engine)
+    )
     assert config["config"]["Healthcheck"]["Test"][:2] == ["CMD", "python"]
     assert config["config"]["User"] == "bentoml"
     run("skopeo", "copy", "-q", f"oci-archive:{archive}", f"dir:{work / 'copied'}", env=engine)

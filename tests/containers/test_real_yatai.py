@@ -8,11 +8,13 @@ import re
 import signal
 import socket
 import subprocess
+import sys
 import urllib.request
 from pathlib import Path
 
 import pytest
 
+from bentoml.containers.yatai_files import HEALTH
 from tests.environments.wheelhouse import package_index
 
 from .real import Container, run, running
@@ -40,6 +42,17 @@ def free_port() -> int:
     with socket.socket() as found:
         found.bind(("127.0.0.1", 0))
         return int(found.getsockname()[1])
+
+
+def healthy(web_port: int) -> bool:
+    """What the image's HEALTHCHECK runs."""
+    done = subprocess.run(
+        [sys.executable, "-c", HEALTH],
+        env={"BENTOML_WEB_UI_PORT": str(web_port)},
+        capture_output=True,
+        timeout=60,
+    )
+    return done.returncode == 0
 
 
 def page(url: str, token: str) -> str:
@@ -73,8 +86,10 @@ def test_it_keeps_bundles_in_the_mounted_home(
             assert "IrisClassifier" in listed
             assert "IrisClassifier" in page(f"http://127.0.0.1:{web}/repository", token)
             assert Path(f"/proc/{container.server}").stat().st_uid == OWNER
+            assert healthy(web)
             os.kill(container.server, signal.SIGTERM)
             assert container.process.wait(120) == 0, container.text
+        assert not healthy(web)
         assert "Traceback" not in container.text
         assert (home / "storage.db").stat().st_uid == OWNER
         assert len(list((home / "repository" / "IrisClassifier").iterdir())) == 1

@@ -34,8 +34,9 @@ if arguments[0] != "push":
 with open({calls!r}, "a") as file:
     file.write(json.dumps(arguments) + "\\n")
 print("STEP 3/9: RUN make it", flush=True)
-if "WAIT=1" in arguments:
-    time.sleep(600)
+for word in arguments:
+    if word.startswith("WAIT="):
+        time.sleep(float(word[5:]))
 if "FAIL=1" in arguments:
     print("x" * 5000)
     print("make: no rule to make it", {home!r})
@@ -144,7 +145,7 @@ def test_a_server_that_stops_ends_its_builds(
 
     def build() -> None:
         try:
-            registry.images.build(LOCAL, "Echo", "2_A", None, {"WAIT": "1"}, False)
+            registry.images.build(LOCAL, "Echo", "2_A", None, {"WAIT": "600"}, False)
         except FailedPrecondition as err:
             failures.append(err)
 
@@ -196,3 +197,11 @@ def test_the_command_of_an_installed_bundle_builds_the_saved_one(
     assert done.exit_code == 0, done.output
     assert "Build container image: e:1" in done.output
     assert len(calls(engine)) == 1
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+def test_a_build_that_says_nothing_for_minutes_keeps_its_connection(pushed: Running, engine: Path) -> None:
+    """The client's pings meanwhile are as many as the server allows."""
+    repository = get_yatai_client(pushed.address).repository
+    assert repository.containerize("Echo:2_A", "e:1", {"WAIT": "200"}) == "e:1"

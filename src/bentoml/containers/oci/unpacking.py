@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import hashlib
 import io
+import sys
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -63,13 +64,19 @@ def unpacked(layer: BaseLayer) -> Iterator[BinaryIO]:
             for rest in (stream, source):
                 while rest.read(_CHUNK):
                     pass
-        except (zlib.error, EOFError, gzip.BadGzipFile) as err:
+        except _decompression_errors() as err:
             raise _damaged(layer, str(err)) from err
     descriptor = layer.descriptor
     if descriptor is not None and (packed.digest, packed.size) != (descriptor.digest, descriptor.size):
         raise _damaged(layer, f"it has {packed.size} bytes and the digest {packed.digest}")
     if tar.digest != layer.diff_id:
         raise _damaged(layer, f"unpacked it has the digest {tar.digest} instead of {layer.diff_id}")
+
+
+def _decompression_errors() -> tuple[type[Exception], ...]:
+    zstandard = sys.modules.get("zstandard")  # imported if a layer needed it
+    further = (zstandard.ZstdError,) if zstandard is not None else ()
+    return (zlib.error, EOFError, gzip.BadGzipFile, *further)
 
 
 def _decompress(source: Any) -> IO[bytes]:
