@@ -321,7 +321,17 @@ class Dispatcher:
         note_drops(queue, drop)
         if queue.rows is not None:
             size = queue.rows.fitting((r.body for r in queue.in_order(head.priority)), size)
-        requests = queue.take(min(MAX_BATCH, size), head.priority)
+        late: list[Request] = []
+        requests = queue.take(min(MAX_BATCH, size), head.priority, now, late)
+        if requests:
+            self._send(queue, link, requests, now)
+        for request in dropped:
+            self._refuse(request, too_late(queue, now))
+        for request in late:
+            self._expire(request)
+
+    def _send(self, queue: ApiQueue, link: Link, requests: list[Request], now: float) -> None:
+        """Hand a batch to a worker."""
         self._batch_ids = (self._batch_ids + 1) & 0xFFFFFFFF
         batch = Batch(self._batch_ids, queue, requests, link, now)
         link.batches[batch.id] = batch
@@ -330,7 +340,7 @@ class Dispatcher:
         charge(batch, self.queues)
         queue.apart_until = apart_until(queue, len(requests), len(self.links), now)
         queue.stats.batch_size.observe(len(requests))
-        queue.stats.queue_wait.observe(now - head.start)
+        queue.stats.queue_wait.observe(now - requests[0].start)
         table: dict[bytes, int] = {}
         indexes = [table.setdefault(r.head, len(table)) for r in requests]
         link.send_call(
@@ -343,8 +353,6 @@ class Dispatcher:
         )
         if self._observer is not None:
             self._observer.batch_sent(batch)
-        for request in dropped:
-            self._refuse(request, too_late(queue, now))
 
     def _idle(self) -> int:
         return sum(link.busy is None for link in self.links)

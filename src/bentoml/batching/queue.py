@@ -189,16 +189,24 @@ class ApiQueue:
                 return late[0]
         return heads[0]
 
-    def take(self, count: int, first: int = 0) -> list[Request]:
-        """Remove up to `count` live requests: of class `first`, then of the others, each oldest first."""
+    def take(
+        self, count: int, first: int = 0, now: float = float("-inf"), late: list[Request] | None = None
+    ) -> list[Request]:
+        """Remove up to `count` live requests: of class `first`, then of the others, each oldest first.
+
+        Those whose deadline has passed by `now` are removed too, into `late`, and do not count.
+        """
         taken: list[Request] = []
+        overdue: list[Request] = []
         for lane in self._order(first):
             while lane and len(taken) < count:
                 request = lane.popleft()
                 if request.state == WAITING:
                     request.state = SENT
-                    taken.append(request)
-        self.live -= len(taken)
+                    (taken if request.deadline > now else overdue).append(request)
+        self.live -= len(taken) + len(overdue)
+        if late is not None:
+            late += overdue
         return taken
 
     def in_order(self, first: int = 0) -> Iterator[Request]:

@@ -11,6 +11,7 @@ import sys
 import threading
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from time import monotonic, sleep
 from typing import Protocol
 
 from .channel import LoopbackListener
@@ -45,10 +46,10 @@ class WorkerProcess:
 
     def exit_code(self) -> int | None:
         """How it ended; a process that closed its channel a moment ago is given another to end."""
-        try:
-            return self.process.wait(LAST_MOMENT_S)
-        except subprocess.TimeoutExpired:
-            return None
+        end = monotonic() + LAST_MOMENT_S
+        while (code := self.process.poll()) is None and monotonic() < end:
+            sleep(0.001)
+        return code
 
     def kill(self) -> None:
         """SIGKILL; also ends a stopped process."""

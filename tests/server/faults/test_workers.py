@@ -159,6 +159,7 @@ def test_F09_P2_a_worker_killed_each_second(probe_bundle: Path, tmp_path: Path) 
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1800)
 def test_F09_P2_a_worker_killed_each_second_for_a_minute(probe_bundle: Path, tmp_path: Path) -> None:
     with serving(probe_bundle, tmp_path, TWO) as server:
         kill_one_a_second(server, 60)
