@@ -15,11 +15,11 @@ import pytest
 
 import bentoml
 from bentoml import saved_bundle
-from bentoml.bundle.archive import pack_archive
 from bentoml.bundle.descriptor import read_descriptor
 from bentoml.bundle.layout import BundleLayout
 from bentoml.bundle.load import check_compatible, load_from_dir, load_service_api, locate_module_file
 from bentoml.bundle.metadata import metadata_dict
+from bentoml.bundle.packing import pack_archive
 from bentoml.exceptions import BentoMLConfigException, BentoMLException, BundleCorrupted, InvalidArgument
 
 from .projects import Project, SavedBundle, load_elsewhere

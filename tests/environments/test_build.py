@@ -19,6 +19,7 @@ from bentoml.environments.build import MARKER, environments_directory, make_envi
 from bentoml.environments.installers import choose_installer, find_uv
 from bentoml.environments.interpreters import find_interpreter
 from bentoml.environments.pip_settings import pip_options, uv_environment
+from bentoml.environments.recipe import recipe_of
 from bentoml.environments.source import environment_source
 from bentoml.exceptions import BentoMLException, BundleCorrupted, InvalidArgument, MissingDependencyException
 from bentoml.repository.local import LocalRepository
@@ -39,9 +40,9 @@ def test_kept_by_content_and_shared(hello: Path, index: Index, tmp_path: Path, h
     assert not make_environment(again).was_made
     assert make_environment(hello, recreate=True).was_made
     with environment_source(hello) as source:
-        keys = {source.key("a"), source.key("b")}
+        keys = {recipe_of(source).key("a"), recipe_of(source).key("b")}
         (hello / "requirements.txt").write_text((hello / "requirements.txt").read_text() + "\n")
-        assert len(keys | {source.key("a")}) == 3
+        assert len(keys | {recipe_of(source).key("a")}) == 3
 
 
 @needs_uv

@@ -1,4 +1,4 @@
-"""Bundles as `.tar.gz`: packing one, and taking one apart that may be hostile.
+"""Taking a bundle's archive apart that may be hostile.
 
 Only regular files and directories come out, into a fresh private directory, with count, size and
 ratio limited while reading. Anything else refuses the archive as a whole and leaves nothing behind.
@@ -6,20 +6,20 @@ ratio limited while reading. Anything else refuses the archive as a whole and le
 
 from __future__ import annotations
 
-import gzip
 import io
 import os
 import shutil
 import tarfile
 import tempfile
 import unicodedata
-import zlib
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
 from bentoml.exceptions import BundleCorrupted
+
+from .compression import decompressed, decompression_errors
+from .layout import CONFIG_FILE, EXPORT_FILE, EXPORTED_BUNDLE
 
 _CHUNK = 1 << 20
 _MAX_NAME_CHARS = 1024
@@ -39,109 +39,36 @@ class ArchiveLimits:
 
 
 def extract_archive(stream: IO[bytes], parent: Path, limits: ArchiveLimits | None = None) -> Path:
-    """Unpack a tar archive (plain or gzip) into a new directory below `parent`, mode 0700.
+    """Unpack as `unpack_archive` does, and find the bundle in it.
 
     Returns:
         The directory that holds `bentoml.yml`: the new one, or the single folder inside it.
-
-    Raises:
-        BundleCorrupted: no archive, or one with links, special files, unsafe or double names, or over
-            a limit; the new directory is removed.
     """
-    target = Path(tempfile.mkdtemp(prefix="bentoml-bundle-", dir=parent))
+    target = unpack_archive(stream, parent, limits)
     try:
-        _extract(stream, target, limits or ArchiveLimits())
-        return find_root(target)
-    except (tarfile.TarError, EOFError, zlib.error, gzip.BadGzipFile, ValueError) as err:
-        shutil.rmtree(target, ignore_errors=True)
-        raise BundleCorrupted(f"The archive cannot be read: {err}") from err
-    except BaseException:
+        return bundle_root(target)
+    except BundleCorrupted:
         shutil.rmtree(target, ignore_errors=True)
         raise
 
 
-def pack_archive(bundle: Path, stream: IO[bytes], root: str, level: int = 9) -> None:
-    """Write `bundle` as `.tar.gz` with all members below `root`; the same files give the same bytes."""
-    with (
-        gzip.GzipFile(fileobj=stream, mode="wb", compresslevel=level, mtime=0, filename="") as zipped,
-        tarfile.open(fileobj=zipped, mode="w", format=tarfile.PAX_FORMAT) as archive,
-    ):
-        for file in _files_of(bundle):
-            info = tarfile.TarInfo(f"{root}/{file.relative_to(bundle).as_posix()}")
-            info.size = file.stat().st_size
-            info.mode = 0o755 if os.access(file, os.X_OK) else 0o644
-            with file.open("rb") as source:
-                archive.addfile(info, source)
+def unpack_archive(stream: IO[bytes], parent: Path, limits: ArchiveLimits | None = None) -> Path:
+    """Unpack a tar archive (plain, gzip or Zstandard) into a new directory below `parent`, mode 0700.
 
-
-class TarStream:
-    """A bundle as an uncompressed tar whose size is known, and which can be read from any offset.
-
-    The same files give the same bytes, in every process, so that a broken transfer can go on.
+    Raises:
+        BundleCorrupted: no archive, or one with links, special files, unsafe or double names, or over
+            a limit; the new directory is removed.
+        MissingDependencyException: it is Zstandard, and the package for it is not installed.
     """
-
-    def __init__(self, bundle: Path) -> None:
-        self._members = [_TarEntry.of(file, bundle) for file in _files_of(bundle)]
-        used = sum(member.end_bytes for member in self._members)
-        self.size_bytes = -(-(used + 2 * tarfile.BLOCKSIZE) // tarfile.RECORDSIZE) * tarfile.RECORDSIZE
-
-    def iter_chunks(self, offset: int = 0, chunk_bytes: int = _CHUNK) -> Iterator[bytes]:
-        """The bytes from `offset` on. Raises `BundleCorrupted` if a file changed meanwhile."""
-        position = 0
-        for member in self._members:
-            if position + member.end_bytes > offset:
-                yield from member.iter_chunks(max(0, offset - position), chunk_bytes)
-            position += member.end_bytes
-        rest = self.size_bytes - max(position, offset)
-        if rest > 0:
-            yield tarfile.NUL * rest
-
-
-@dataclass(frozen=True, slots=True)
-class _TarEntry:
-    """One file of a tar stream: its header block, its content, zeros up to the next block."""
-
-    path: Path
-    header: bytes
-    size_bytes: int
-
-    @classmethod
-    def of(cls, path: Path, bundle: Path) -> _TarEntry:
-        info = tarfile.TarInfo(path.relative_to(bundle).as_posix())
-        info.size = path.stat().st_size
-        info.mode = 0o755 if os.access(path, os.X_OK) else 0o644
-        return cls(path, info.tobuf(tarfile.PAX_FORMAT), info.size)
-
-    @property
-    def end_bytes(self) -> int:
-        blocks = -(-self.size_bytes // tarfile.BLOCKSIZE)
-        return len(self.header) + blocks * tarfile.BLOCKSIZE
-
-    def iter_chunks(self, offset: int, chunk_bytes: int) -> Iterator[bytes]:
-        start = len(self.header)
-        if offset < start:
-            yield self.header[offset:]
-        skipped = max(0, offset - start)
-        with self.path.open("rb") as file:
-            file.seek(skipped)
-            left = self.size_bytes - skipped
-            while left > 0:
-                chunk = file.read(min(chunk_bytes, left))
-                if not chunk:
-                    raise BundleCorrupted(f"'{self.path}' became shorter while it was read")
-                left -= len(chunk)
-                yield chunk
-        padding = self.end_bytes - max(start + self.size_bytes, offset)
-        if padding > 0:
-            yield tarfile.NUL * padding
-
-
-def _files_of(bundle: Path) -> Iterator[Path]:
-    for file in sorted(bundle.rglob("*")):
-        if file.is_symlink():
-            raise BundleCorrupted(f"'{file}' is a link; a bundle holds regular files only")
-        if file.is_file() and "__pycache__" not in file.parts:
-            yield file
+    target = Path(tempfile.mkdtemp(prefix="bentoml-bundle-", dir=parent))
+    try:
+        _extract(stream, target, limits or ArchiveLimits())
+    except BaseException as err:
+        shutil.rmtree(target, ignore_errors=True)
+        if isinstance(err, (tarfile.TarError, ValueError, decompression_errors())):
+            raise BundleCorrupted(f"The archive cannot be read: {err}") from err
+        raise
+    return target
 
 
 def _extract(stream: IO[bytes], target: Path, limits: ArchiveLimits) -> None:
@@ -202,12 +129,40 @@ def note_name(parts: tuple[str, ...], is_directory: bool, seen: dict[str, str]) 
         seen[key] = kind
 
 
-def find_root(target: Path) -> Path:
-    if (target / "bentoml.yml").is_file():
+def first_entry(stream: IO[bytes], name: str, most_bytes: int) -> bytes | None:
+    """The content of an archive's first entry if it is a file of that name; else None.
+
+    Raises:
+        BundleCorrupted: no archive, or one that is not safe.
+    """
+    try:
+        capped: Any = _Capped(stream, ArchiveLimits())
+        with tarfile.open(fileobj=capped, mode="r|", tarinfo=_Member, errors="strict") as archive:
+            member = archive.next()
+            if member is None or member.name != name or not member.isreg() or member.size > most_bytes:
+                return None
+            content = archive.extractfile(member)
+            return content.read() if content is not None else None
+    except (tarfile.TarError, ValueError) as err:
+        raise BundleCorrupted(f"The archive cannot be read: {err}") from err
+    except decompression_errors() as err:
+        raise BundleCorrupted(f"The archive cannot be read: {err}") from err
+
+
+def bundle_root(target: Path) -> Path:
+    """Where the bundle is in an unpacked archive. Raises `BundleCorrupted` if there is none."""
+    if (target / CONFIG_FILE).is_file():
         return target
     entries = list(target.iterdir())
-    if len(entries) == 1 and (entries[0] / "bentoml.yml").is_file():
-        return entries[0]
+    inner = (
+        target / EXPORTED_BUNDLE
+        if (target / EXPORT_FILE).is_file()
+        else entries[0]
+        if len(entries) == 1
+        else None
+    )
+    if inner is not None and (inner / CONFIG_FILE).is_file():
+        return inner
     raise BundleCorrupted(
         "The archive holds no bundle: 'bentoml.yml' is neither at its top nor in its only folder"
     )
@@ -231,9 +186,7 @@ class _Capped(io.RawIOBase):
 
     def __init__(self, stream: IO[bytes], limits: ArchiveLimits) -> None:
         self._raw = _Counted(stream)
-        buffered = io.BufferedReader(self._raw, _CHUNK)
-        is_gzip = buffered.peek(2)[:2] == b"\x1f\x8b"
-        self._stream: Any = gzip.GzipFile(fileobj=buffered) if is_gzip else buffered
+        self._stream: Any = decompressed(io.BufferedReader(self._raw, _CHUNK))
         self._limits = limits
         self._out = 0
 

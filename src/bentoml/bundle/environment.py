@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from bentoml import __version__
 from bentoml.exceptions import BentoMLException, InvalidArgument
+from bentoml.settings.paths import nothing_is_set
 
 from .conda_file import (
     CONDA_BASE_IMAGE,
@@ -144,14 +145,20 @@ def default_base_image(conda_env: Mapping[str, Any] | None = None) -> str:
 
     Python's is `python:X.Y-slim` of the interpreter that saves, which exists for every usual platform.
     """
-    from bentoml.settings import load_settings  # noqa: PLC0415 - loads pydantic
-
-    configured = load_settings().bundle.default_docker_base_image
+    configured = _configured_base_image()
     if configured:
         return configured
     if lists_conda_packages(conda_env or {}):
         return CONDA_BASE_IMAGE
     return f"python:{sys.version_info.major}.{sys.version_info.minor}-slim"
+
+
+def _configured_base_image() -> str | None:
+    if nothing_is_set():
+        return None
+    from bentoml.settings import load_settings  # noqa: PLC0415 - loads pydantic
+
+    return load_settings().bundle.default_docker_base_image
 
 
 def check_image(image: str) -> str:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import os
-import shutil
 from pathlib import Path
 
+from bentoml import file_copy
 from bentoml.exceptions import BentoMLException
 
 
@@ -34,4 +34,4 @@ def copy_file(source: Path, target: Path, base: Path) -> None:
         raise BentoMLException(f"'{source}' is a link out of '{base}'; replace it with the file itself")
     if not real.is_file():
         raise BentoMLException(f"'{source}' is not a regular file, which is all that a bundle can hold")
-    shutil.copyfile(real, target)
+    file_copy.copy_file(real, target)

@@ -12,6 +12,12 @@ from .load import load_bundle
 from .locate import ModuleLocator
 
 
+def prepare() -> None:
+    """What every bundle imports of this library, imported while the bundle is still being written."""
+    import bentoml.adapters.default_output  # noqa: PLC0415
+    import bentoml.service.artifacts.base  # noqa: F401, PLC0415
+
+
 def run(arguments: dict[str, Any]) -> None:
     """Import `arguments["bundle"]` and write the outcome to the file `arguments["result"]`."""
     outcome: dict[str, Any] = {"ok": True, "missing": [], "importer": "", "error": ""}

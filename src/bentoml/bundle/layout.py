@@ -19,6 +19,12 @@ ARTIFACTS = "artifacts"
 STATIC_CONTENT = "web_static_content"
 ZIP_IMPORTS = "zipimports"
 
+# At the top of an archive that `bentoml export` made.
+EXPORT_FILE = "bentoml-export.json"
+EXPORT_SIGNATURE_FILE = "bentoml-export-signature.json"
+EXPORTED_BUNDLE = "bundle"
+EXPORTED_WHEELS = "wheels"
+
 
 @dataclass(frozen=True, slots=True)
 class BundleLayout:

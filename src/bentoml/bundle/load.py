@@ -21,6 +21,7 @@ from bentoml.exceptions import (
     BentoMLException,
     InvalidArgument,
 )
+from bentoml.file_copy import copy_file
 
 from .descriptor import BundleDescriptor, read_descriptor
 from .layout import CONFIG_FILE, MANIFEST_FILE, BundleLayout
@@ -99,8 +100,14 @@ def safe_retrieve(path: str | Path, target_dir: str | Path) -> Path:
     if source.is_dir():
         verify_manifest(source)
     read_descriptor(source)
-    shutil.copytree(source, target, symlinks=True, ignore=shutil.ignore_patterns("__pycache__"))
+    ignored = shutil.ignore_patterns("__pycache__")
+    shutil.copytree(source, target, symlinks=True, ignore=ignored, copy_function=_copy_file)
     return target
+
+
+def _copy_file(source: str, target: str) -> None:
+    copy_file(source, target)
+    shutil.copystat(source, target)
 
 
 def materialise(path: str | Path) -> Path:

@@ -20,7 +20,8 @@ from typing import IO, Any
 
 from bentoml.exceptions import BentoMLException, InvalidArgument, MissingDependencyException
 
-from .archive import extract_archive, pack_archive
+from .archive import extract_archive
+from .packing import pack_archive
 
 _TIMEOUT_S = 60.0
 _OBJECT_STORES = {"s3": "s3", "s3a": "s3", "s3n": "s3", "gs": "gs"}
@@ -48,7 +49,7 @@ def fetch_bundle(url: str) -> Path:
         if url not in _fetched:
             parent = Path(tempfile.mkdtemp(prefix="bentoml-remote-"))
             atexit.register(shutil.rmtree, parent, ignore_errors=True)
-            with _open_url(url) as stream:
+            with open_remote(url) as stream:
                 _fetched[url] = extract_archive(stream, parent)
         return _fetched[url]
 
@@ -69,7 +70,8 @@ def upload_bundle(bundle: Path, url: str, name: str) -> str:
 
 
 @contextlib.contextmanager
-def _open_url(url: str) -> Iterator[IO[bytes]]:
+def open_remote(url: str) -> Iterator[IO[bytes]]:
+    """The bytes at an address. Raises `BentoMLException` if there are none."""
     if url.partition("://")[0] in _OBJECT_STORES:
         store, path = _object_store(url)
         try:

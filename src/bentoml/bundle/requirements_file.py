@@ -16,6 +16,15 @@ _LIBRARY = re.compile(r"\s*bentoml\s*(?:[\[=<>!~;@#\\]|$)", re.IGNORECASE)
 _OWN_WHEEL = re.compile(rf"\./{BUNDLED_DEPENDENCIES}/bentoml-[^/\s]+\.whl(\s|$)")
 _NEEDS_HASHES = re.compile(r"--hash\s*=|--require-hashes\b")
 _INCLUDES = re.compile(r"\s*(?:-r|--requirement|-c|--constraint)(?:[\s=]+)(\S+)")
+_INDEX_OPTIONS = (
+    "--index-url",
+    "-i ",
+    "--extra-index-url",
+    "--find-links",
+    "-f ",
+    "--trusted-host",
+    "--no-index",
+)
 _LEFT_OUT = "# Left out, the bundle brings its own: "
 
 
@@ -56,6 +65,11 @@ def needs_hashes(text: str) -> bool:
 
 def asks_for_library(text: str) -> bool:
     return any(_LIBRARY.match(line) for line in logical_lines(text))
+
+
+def index_options(text: str) -> list[str]:
+    """The lines that say where packages come from, as they are written, variables unexpanded."""
+    return [line.strip() for line in text.splitlines() if line.strip().startswith(_INDEX_OPTIONS)]
 
 
 def included_files(text: str) -> list[str]:

@@ -6,6 +6,7 @@ the two, and last the manifest over all of it.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import logging
@@ -32,7 +33,7 @@ from .missing import warn_about_missing
 from .own_wheel import build_own_wheel, wheel_name
 from .packaging import PackageSpec, packaging_files
 from .source import SourceCollection, collect_sources, import_root
-from .verification import CHECK_VARIABLE, report_import
+from .verification import CHECK_VARIABLE, ImportCheck, report_import
 from .versions import packages_of
 
 if TYPE_CHECKING:
@@ -124,11 +125,12 @@ def _write(service: BentoService, root: Path, check_import: bool) -> BundleDescr
             "The service's module saves a bundle while it is imported. Put packing and saving under "
             "`if __name__ == '__main__':` or into another file"
         )
-    try:
-        return _write_files(service, BundleLayout(root, service.name), check_import)
-    except BaseException:
-        _clear(root)
-        raise
+    with ImportCheck() if check_import else contextlib.nullcontext() as check:
+        try:
+            return _write_files(service, BundleLayout(root, service.name), check)
+        except BaseException:
+            _clear(root)
+            raise
 
 
 def _clear(root: Path) -> None:
@@ -140,7 +142,7 @@ def _clear(root: Path) -> None:
             entry.unlink(missing_ok=True)
 
 
-def _write_files(service: BentoService, layout: BundleLayout, check_import: bool) -> BundleDescriptor:
+def _write_files(service: BentoService, layout: BundleLayout, check: ImportCheck | None) -> BundleDescriptor:
     (layout.path / layout.name / "artifacts").mkdir(parents=True)
     service.artifacts.save(str(layout.package / "artifacts"))
     sources = collect_sources(service)
@@ -155,8 +157,8 @@ def _write_files(service: BentoService, layout: BundleLayout, check_import: bool
         layout.examples.write_text(service._recorded_examples, "utf-8", newline="\n")
     write_manifest(layout.path)
     warn_about_missing(sources, environment)
-    if check_import:
-        report_import(layout.path, sources.pickled)
+    if check is not None:
+        report_import(check, layout.path, sources.pickled)
     return descriptor
 
 

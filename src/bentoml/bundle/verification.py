@@ -28,15 +28,17 @@ DEFAULT_TIMEOUT_S = 180.0
 
 _START = """\
 import json, sys
-arguments = json.loads(sys.argv[1])
-sys.path[:] = arguments["import_path"]
+sys.path[:] = json.loads(sys.argv[1])
 sys.meta_path[:] = [
     finder for finder in sys.meta_path
     if not str(getattr(finder, "__module__", "")).startswith("__editable__")
 ]
 sys.path_importer_cache.clear()
-from bentoml.bundle.import_check import run
-run(arguments)
+from bentoml.bundle.import_check import prepare, run
+prepare()
+line = sys.stdin.readline()
+if line:
+    run(json.loads(line))
 """
 
 
@@ -69,46 +71,64 @@ def _fix(name: str) -> str:
     return f"Install the package that provides it and list it: @bentoml.env(pip_packages=['{top}'])"
 
 
-def check_import(
-    path: Path, pickled: list[str] | None = None, timeout_s: float = DEFAULT_TIMEOUT_S
-) -> ImportReport:
-    """Import the bundle's module in a clean interpreter.
+class ImportCheck:
+    """A clean interpreter that starts while the bundle is still being written, then imports it.
 
-    Args:
-        path: the bundle's root.
-        pickled: modules that unpickling its artifacts will import; looked for, not executed.
-        timeout_s: seconds after which the child is ended; reported as an error.
+    As a context manager it ends the interpreter, whatever happens.
     """
-    with tempfile.TemporaryDirectory(prefix="bentoml-check-") as work:
-        result = Path(work) / "result.json"
-        arguments = {
-            "import_path": clean_import_path(),
-            "bundle": str(path.absolute()),
-            "pickled": pickled or [],
-            "result": str(result),
-        }
+
+    def __init__(self) -> None:
+        self._work = tempfile.TemporaryDirectory(prefix="bentoml-check-")
+        self._child = subprocess.Popen(
+            [sys.executable, "-I", "-B", "-c", _START, json.dumps(clean_import_path())],
+            cwd=self._work.name,
+            env={**os.environ, CHECK_VARIABLE: "1"},
+            stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+        )
+
+    def __enter__(self) -> ImportCheck:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._child.poll() is None:
+            self._child.kill()
+        self._child.communicate()
+        self._work.cleanup()
+
+    def run(self, path: Path, pickled: list[str], timeout_s: float = DEFAULT_TIMEOUT_S) -> ImportReport:
+        """Import the bundle's module; once per check.
+
+        Args:
+            path: the bundle's root.
+            pickled: modules that unpickling its artifacts will import; looked for, not executed.
+            timeout_s: seconds after which the child is ended; reported as an error.
+        """
+        result = Path(self._work.name) / "result.json"
+        arguments = {"bundle": str(path.absolute()), "pickled": pickled, "result": str(result)}
         try:
-            child = subprocess.run(
-                [sys.executable, "-I", "-B", "-c", _START, json.dumps(arguments)],
-                cwd=work,
-                env={**os.environ, CHECK_VARIABLE: "1"},
-                stdin=subprocess.DEVNULL,
-                capture_output=True,
-                timeout=timeout_s,
-                check=False,
-            )
+            _, said = self._child.communicate((json.dumps(arguments) + "\n").encode(), timeout_s)
         except subprocess.TimeoutExpired:
             return ImportReport(False, error=f"no end within {timeout_s:.0f} seconds")
         if not result.is_file():
-            return ImportReport(False, error=_last_line(child.stderr) or f"exit code {child.returncode}")
+            return ImportReport(False, error=_last_line(said) or f"exit code {self._child.returncode}")
         document: dict[str, Any] = json.loads(result.read_text("utf-8"))
-    missing = tuple(document["missing"])
-    return ImportReport(document["ok"], missing, document["importer"], document["error"])
+        missing = tuple(document["missing"])
+        return ImportReport(document["ok"], missing, document["importer"], document["error"])
 
 
-def report_import(path: Path, pickled: list[str]) -> ImportReport:
+def check_import(
+    path: Path, pickled: list[str] | None = None, timeout_s: float = DEFAULT_TIMEOUT_S
+) -> ImportReport:
+    """Import the bundle's module in a clean interpreter, see `ImportCheck.run`."""
+    with ImportCheck() as check:
+        return check.run(path, pickled or [], timeout_s)
+
+
+def report_import(check: ImportCheck, path: Path, pickled: list[str]) -> ImportReport:
     """Run the check and warn the user when it fails."""
-    report = check_import(path, pickled)
+    report = check.run(path, pickled)
     if not report.ok:
         logger.warning(
             "The bundle was saved, but it cannot be imported in a clean interpreter: %s", report.advice()

@@ -12,6 +12,7 @@ from bentoml.exceptions import BundleCorrupted
 
 from .command import Command
 from .options import bento_argument, bento_epilog, locate, output_option, yatai_url_option
+from .render import human_size
 
 _SHOWN_NAMES = 40
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2066-\u2069]")
@@ -64,7 +65,7 @@ def describe(document: dict[str, Any]) -> str:
         click.style(f"{document['name']}:{document['version']}", bold=True),
         f"  saved      {document['created_at']} by bentoml {document['bentoml_version']}",
         f"  location   {document['path']}",
-        f"  size       {_size(document['size_bytes'])} ({_parts(document['sizes_bytes'])})",
+        f"  size       {human_size(document['size_bytes'])} ({_parts(document['sizes_bytes'])})",
         f"  integrity  {_integrity(document['integrity'])}",
         *_signatures(document["signatures"]),
         "",
@@ -77,7 +78,7 @@ def describe(document: dict[str, Any]) -> str:
     for artifact in document["artifacts"]:
         lines += _artifact(artifact)
     for file in document["files_of_no_artifact"]:
-        lines.append(f"  {file['path']}  {_size(file['size_bytes'])}, belongs to no artifact")
+        lines.append(f"  {file['path']}  {human_size(file['size_bytes'])}, belongs to no artifact")
     lines += ["", click.style("Environment", bold=True), *_environment(document["environment"])]
     lines += ["", click.style("Code", bold=True) + " (runs when the bundle is loaded)"]
     lines += [f"  {name}" for name in document["code"][:_SHOWN_NAMES]]
@@ -91,9 +92,10 @@ def _artifact(artifact: dict[str, Any]) -> list[str]:
         if artifact["data_only"]
         else click.style("runs code", fg="yellow")
     )
-    lines = [f"  {artifact['name']}  {artifact['type']}, {_size(artifact['size_bytes'])}, {kind}"]
+    lines = [f"  {artifact['name']}  {artifact['type']}, {human_size(artifact['size_bytes'])}, {kind}"]
     lines += [
-        f"    {f['path']}  {_size(f['size_bytes'])}, {f['format']}" for f in artifact["files"][:_SHOWN_NAMES]
+        f"    {f['path']}  {human_size(f['size_bytes'])}, {f['format']}"
+        for f in artifact["files"][:_SHOWN_NAMES]
     ]
     lines += _more(artifact["files"])
     if artifact["packages"]:
@@ -134,15 +136,7 @@ def _integrity(text: str) -> str:
 
 
 def _parts(sizes: dict[str, int]) -> str:
-    return ", ".join(f"{name} {_size(size)}" for name, size in sizes.items() if size)
-
-
-def _size(size: float) -> str:
-    for unit in ("bytes", "KiB", "MiB"):
-        if size < 1024:
-            return f"{size:.0f} {unit}" if unit == "bytes" else f"{size:.1f} {unit}"
-        size /= 1024
-    return f"{size:.2f} GiB"
+    return ", ".join(f"{name} {human_size(size)}" for name, size in sizes.items() if size)
 
 
 def _more(items: list[Any]) -> list[str]:

@@ -141,3 +141,12 @@ def _print_blocks(console: Console, headers: list[str], rows: list[list[str]]) -
                 text = Text.assemble((label.ljust(indent), "bold"), (line, _STYLES.get(header, "")))
                 console.print(text, soft_wrap=True)
                 label = ""
+
+
+def human_size(size: float) -> str:
+    """Bytes in the unit that reads best."""
+    for unit in ("bytes", "KiB", "MiB"):
+        if size < 1024:
+            return f"{size:.0f} {unit}" if unit == "bytes" else f"{size:.1f} {unit}"
+        size /= 1024
+    return f"{size:.2f} GiB"

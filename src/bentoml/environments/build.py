@@ -2,7 +2,6 @@
 
 <home>/environments/<key>/                       one environment
 <home>/environments/<key>/bentoml-environment.json   written last: its absence means unfinished
-<home>/wheels/<digest of the bundle>/            wheels that came with an imported bundle
 """
 
 from __future__ import annotations
@@ -13,22 +12,24 @@ import shutil
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from bentoml.bundle.conda_file import lists_conda_packages
-from bentoml.bundle.manifest import read_manifest
 from bentoml.bundle.trust.policy import check_bundle
 from bentoml.exceptions import BentoMLException, InvalidArgument
 from bentoml.repository.locks import FileLock
 from bentoml.settings import home
 
 from .installers import Installer, InstallerName, choose_installer, find_uv, python_of
-from .interpreters import find_interpreter
+from .interpreters import Interpreter, find_interpreter
+from .recipe import Recipe, carried_recipe, check_fit, recipe_of
 from .source import EnvironmentSource, environment_source
+from .wheel_store import CarriedWheels, WheelStore
 
 logger = logging.getLogger("bentoml.environments")
 
 MARKER = "bentoml-environment.json"
-_LOCK_TIMEOUT_S = 3600.0
+LOCK_TIMEOUT_S = 3600.0
 _CHECK = """\
 import json, sys
 from importlib.metadata import distribution
@@ -54,13 +55,6 @@ def environments_directory() -> Path:
     return home() / "environments"
 
 
-def wheels_of(bundle: Path) -> Path | None:
-    """The wheels that were imported together with this bundle, if there are any."""
-    manifest = read_manifest(bundle)
-    directory = home() / "wheels" / manifest.digest if manifest is not None else None
-    return directory if directory is not None and directory.is_dir() else None
-
-
 def make_environment(
     bundle: Path,
     *,
@@ -68,44 +62,70 @@ def make_environment(
     python: str | None = None,
     installer: InstallerName = "auto",
     wheels: Path | None = None,
+    from_index: bool = False,
     recreate: bool = False,
 ) -> Environment:
     """An environment in which `bundle` can be served.
+
+    Wheels that were imported together with the bundle are what it is made from, without any index.
 
     Args:
         path: where to make it, instead of the place where it is shared by its content.
         python: interpreter or version, instead of the bundle's own `X.Y`.
         wheels: directory of wheels to install from, without any index.
+        from_index: leave out the wheels that came with the bundle.
         recreate: make it anew even if it is there.
 
     Raises:
         BundleCorrupted, UntrustedBundle: the bundle differs from its manifest, or is not signed as the
             settings ask for; nothing was installed.
+        FailedPrecondition: the wheels that came with it are for another machine.
         MissingDependencyException: the Python or the tool is not here.
         BentoMLException: the installation failed; the tool's output is on standard error.
     """
     bundle = bundle.absolute()
     tool = choose_installer(installer)
-    with environment_source(bundle) as source:
-        interpreter = find_interpreter(source.python_minor, python, find_uv())
-        if source.python_minor and interpreter.minor != source.python_minor:
-            logger.warning(
-                "%s was saved with Python %s; its environment gets Python %s",
-                source.descriptor.tag,
-                source.python_version,
-                interpreter.version,
-            )
+    carried = None if wheels is not None or from_index else WheelStore().find(bundle)
+    with environment_source(bundle) as source, TemporaryDirectory(prefix="bentoml-environment-") as work:
+        interpreter = _interpreter(source, carried, python)
+        if carried is not None:
+            check_fit(carried, interpreter, source.descriptor.tag)
+            recipe = carried_recipe(source, carried, Path(work))
+        else:
+            recipe = recipe_of(source, wheels)
         _warn_about_the_rest(source)
-        target = path.absolute() if path is not None else _shared_path(source.key(interpreter.fingerprint))
+        shared = environments_directory() / recipe.key(interpreter.fingerprint)
+        target = path.absolute() if path is not None else shared
         target.parent.mkdir(parents=True, exist_ok=True)
-        with FileLock(target.with_name(target.name + ".lock"), _LOCK_TIMEOUT_S):
+        with FileLock(lock_of(target), LOCK_TIMEOUT_S):
             if not recreate and (target / MARKER).is_file():
+                (target / MARKER).touch()  # when it was used last
                 return Environment(target, was_made=False)
             check_bundle(bundle)
+            if carried is not None:
+                carried.wheels.verify(carried.directory)
             _clear(target)
             tool.make(interpreter, target)
-            _fill(tool, source, target, wheels or wheels_of(bundle))
+            _fill(tool, source, recipe, target)
     return Environment(target, was_made=True)
+
+
+def lock_of(target: Path) -> Path:
+    """The lock that is held while an environment is made or removed."""
+    return target.with_name(target.name + ".lock")
+
+
+def _interpreter(source: EnvironmentSource, carried: CarriedWheels | None, python: str | None) -> Interpreter:
+    wanted = carried.wheels.target.python if carried is not None else source.python_minor
+    interpreter = find_interpreter(wanted, python, find_uv())
+    if source.python_minor and interpreter.minor != source.python_minor:
+        logger.warning(
+            "%s was saved with Python %s; its environment gets Python %s",
+            source.descriptor.tag,
+            source.python_version,
+            interpreter.version,
+        )
+    return interpreter
 
 
 def _warn_about_the_rest(source: EnvironmentSource) -> None:
@@ -121,10 +141,6 @@ def _warn_about_the_rest(source: EnvironmentSource) -> None:
         logger.warning("%s has a setup.sh, which runs in images only", source.descriptor.tag)
 
 
-def _shared_path(key: str) -> Path:
-    return environments_directory() / key
-
-
 def _clear(target: Path) -> None:
     """Remove an old or unfinished environment; nothing that is not one."""
     if not target.exists():
@@ -135,14 +151,19 @@ def _clear(target: Path) -> None:
     shutil.rmtree(target)
 
 
-def _fill(tool: Installer, source: EnvironmentSource, target: Path, wheels: Path | None) -> None:
+def _fill(tool: Installer, source: EnvironmentSource, recipe: Recipe, target: Path) -> None:
     try:
-        tool.install(source, target, wheels)
+        tool.install(recipe, target)
         _check_library(source, target)
     except BaseException:
         shutil.rmtree(target, ignore_errors=True)
         raise
-    record = {"tag": source.descriptor.tag, "installer": tool.name, "locked": source.is_locked}
+    record = {
+        "tag": source.descriptor.tag,
+        "installer": tool.name,
+        "locked": recipe.is_hashed,
+        "content": recipe.content,
+    }
     (target / MARKER).write_text(json.dumps(record) + "\n", "utf-8")
 
 

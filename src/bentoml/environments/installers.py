@@ -15,7 +15,7 @@ from bentoml.exceptions import BentoMLException, InvalidArgument, MissingDepende
 
 from .interpreters import Interpreter
 from .pip_settings import uv_environment
-from .source import EnvironmentSource
+from .recipe import Recipe
 
 logger = logging.getLogger("bentoml.environments")
 
@@ -32,8 +32,8 @@ class Installer(Protocol):
         """An empty environment in `target`."""
         ...
 
-    def install(self, source: EnvironmentSource, target: Path, wheels: Path | None) -> None:
-        """Everything of `source`; from `wheels` alone, without an index, if that is given."""
+    def install(self, recipe: Recipe, target: Path) -> None:
+        """What the recipe names."""
         ...
 
 
@@ -66,17 +66,10 @@ class UvInstaller:
     def make(self, interpreter: Interpreter, target: Path) -> None:
         _run([self.uv, "venv", "--no-project", "--python", str(interpreter.path), str(target)])
 
-    def install(self, source: EnvironmentSource, target: Path, wheels: Path | None) -> None:
-        command = [
-            self.uv,
-            "pip",
-            "install",
-            "--python",
-            str(python_of(target)),
-            *what_to_install(source, wheels),
-        ]
-        variables = uv_environment(clean_environment(), constraints=not source.is_locked)
-        _run(command, source.directory, variables)
+    def install(self, recipe: Recipe, target: Path) -> None:
+        command = [self.uv, "pip", "install", "--python", str(python_of(target)), *recipe.arguments]
+        variables = uv_environment(clean_environment(), constraints=not recipe.is_hashed)
+        _run(command, recipe.directory, variables)
 
 
 class PipInstaller:
@@ -90,17 +83,9 @@ class PipInstaller:
                 f"{err}. On Debian and Ubuntu: apt-get install python3-venv; or: pip install uv"
             ) from err
 
-    def install(self, source: EnvironmentSource, target: Path, wheels: Path | None) -> None:
+    def install(self, recipe: Recipe, target: Path) -> None:
         command = [str(python_of(target)), "-m", "pip", "--disable-pip-version-check", "install"]
-        _run([*command, *what_to_install(source, wheels)], source.directory)
-
-
-def what_to_install(source: EnvironmentSource, wheels: Path | None) -> list[str]:
-    """pip's and uv's arguments for a source, from `wheels` alone if they are given."""
-    arguments = ["--require-hashes"] if source.is_locked else []
-    if wheels is not None:
-        arguments += ["--no-index", "--find-links", str(wheels)]
-    return [*arguments, "-r", source.requirements]
+        _run([*command, *recipe.arguments], recipe.directory)
 
 
 def python_of(target: Path) -> Path:

@@ -16,6 +16,7 @@ from pathlib import Path
 
 from bentoml.bundle.layout import BUNDLED_DEPENDENCIES, LOCK_FILE, MANIFEST_FILE, SIGNATURE_FILE
 from bentoml.bundle.manifest import FileEntry, Manifest, manifest_text, verify_manifest
+from bentoml.bundle.requirements_file import index_options
 from bentoml.exceptions import BentoMLException, InvalidArgument, MissingDependencyException
 
 from .installers import clean_environment, find_uv
@@ -25,15 +26,6 @@ from .source import EnvironmentSource, environment_source
 logger = logging.getLogger("bentoml.environments")
 
 _TIMEOUT_S = 600.0
-_INDEX_OPTIONS = (
-    "--index-url",
-    "-i ",
-    "--extra-index-url",
-    "--find-links",
-    "-f ",
-    "--trusted-host",
-    "--no-index",
-)
 
 
 def resolve_lock(bundle: Path) -> str:
@@ -57,7 +49,7 @@ def resolve_lock(bundle: Path) -> str:
         (work / "requirements.txt").write_text(text, "utf-8")
         locked = _compile(uv, source, work)
     _check(locked, source)
-    return "\n".join([f"# bentoml lock, Python {source.python_minor}", *_options(text), locked])
+    return "\n".join([f"# bentoml lock, Python {source.python_minor}", *index_options(text), locked])
 
 
 def add_lock(bundle: Path, text: str) -> None:
@@ -110,17 +102,3 @@ def _check(text: str, source: EnvironmentSource) -> None:
     own = f"./{BUNDLED_DEPENDENCIES}/{source.wheel.name} "
     if not any(line.startswith(own) and digest in line for line in joined.splitlines()):
         raise BentoMLException("uv did not lock the bundle's own bentoml wheel; the lock was thrown away")
-
-
-def _options(text: str) -> list[str]:
-    """The index options of requirements.txt as they are written there, variables unexpanded."""
-    wanted = (
-        "--index-url",
-        "-i ",
-        "--extra-index-url",
-        "--find-links",
-        "-f ",
-        "--trusted-host",
-        "--no-index",
-    )
-    return [line.strip() for line in text.splitlines() if line.strip().startswith(wanted)]

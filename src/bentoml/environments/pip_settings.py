@@ -40,6 +40,17 @@ def uv_environment(environ: Mapping[str, str], *, constraints: bool = True) -> d
     return result
 
 
+def pip_environment(environ: Mapping[str, str]) -> dict[str, str]:
+    """The other way round: what is set for uv alone, in the variables of pip."""
+    result = dict(environ)
+    for option in ("index-url", "extra-index-url", "find-links", "trusted-host"):
+        variable = "PIP_" + option.upper().replace("-", "_")
+        value = next((environ[name] for name in _NAMES[option] if environ.get(name)), None)
+        if value is not None and variable not in environ:
+            result[variable] = value.replace(",", " ")
+    return result
+
+
 def pip_options() -> dict[str, str]:
     """pip's options by name, from its files and variables; empty where pip is not installed."""
     done = subprocess.run(

@@ -1,8 +1,4 @@
-"""What an environment of a bundle is made from, and the key under which it is kept.
-
-Only files decide: requirements or lock, the library's wheel, the interpreter. Two versions of a
-service with the same needs therefore share one environment.
-"""
+"""What a bundle says about its environment: the files that are installed from."""
 
 from __future__ import annotations
 
@@ -20,8 +16,6 @@ from bentoml.bundle.own_wheel import build_own_wheel, wheel_name
 from bentoml.bundle.packaging import PACKAGE_FILE
 from bentoml.bundle.requirements_file import users_requirements, without_library
 from bentoml.exceptions import BundleCorrupted, InvalidArgument
-
-_FORMAT = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,14 +40,9 @@ class EnvironmentSource:
     def python_minor(self) -> str:
         return ".".join(self.python_version.split(".")[:2])
 
-    def key(self, interpreter: str) -> str:
-        """Hex digest over everything that decides what will be installed for `interpreter`."""
-        digest = hashlib.sha256()
-        wheel = hashlib.sha256(self.wheel.read_bytes()).hexdigest()
-        for part in (_FORMAT, interpreter, self.is_locked, wheel):
-            digest.update(f"{part}\0".encode())
-        digest.update((self.directory / self.requirements).read_bytes())
-        return digest.hexdigest()[:32]
+    @property
+    def library_sha256(self) -> str:
+        return hashlib.sha256(self.wheel.read_bytes()).hexdigest()
 
 
 @contextmanager

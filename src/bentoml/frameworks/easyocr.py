@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-import shutil
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from bentoml.exceptions import FailedPrecondition
+from bentoml.file_copy import copy_file
 
 from ._model import ModelArtifact, Reference
 from ._registry import import_package
@@ -83,7 +83,7 @@ class EasyOCRArtifact(ModelArtifact):
                     "the names of the networks that its reader uses (recog_network=, detect_model=)"
                 )
             if not target.exists():
-                shutil.copyfile(source, target)
+                copy_file(source, target)
         standard = self._detect_model == "craft_mlt_25k"
         extra = {} if standard else {"detect_model": self._detect_model}
         text = json.dumps({**self._parameters, **extra})

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import shutil
 from pathlib import Path
 from typing import Any
 
 from bentoml.exceptions import InvalidArgument
+from bentoml.file_copy import copy_file
 
 from ._model import ModelArtifact, Reference
 from ._registry import import_package
@@ -51,7 +51,7 @@ class GluonModelArtifact(ModelArtifact):
     def save(self, dst: str) -> None:
         if self._source is not None:  # a block that was imported exports without its parameters
             for suffix in (SYMBOL, PARAMETERS):
-                shutil.copyfile(self._file(str(self._source), suffix), self._file(dst, suffix))
+                copy_file(self._file(str(self._source), suffix), self._file(dst, suffix))
             return
         try:
             self._model.export(str(self._file(dst, "")))

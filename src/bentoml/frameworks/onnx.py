@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import os
-import shutil
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from bentoml.exceptions import BentoMLException, InvalidArgument
+from bentoml.file_copy import copy_file
 from bentoml.service.artifacts.base import BentoServiceArtifact
 
 from ._model import ModelArtifact, Reference
@@ -96,7 +96,7 @@ class OnnxModelArtifact(ModelArtifact):
 
 def _copy(source: Path, target: Path, artifact: BentoServiceArtifact) -> None:
     """Copy a model with its external data; a file without `onnx` installed is taken to have none."""
-    shutil.copyfile(source, target)
+    copy_file(source, target)
     try:
         onnx = import_package("onnx", artifact)
     except BentoMLException:
@@ -112,4 +112,4 @@ def _copy(source: Path, target: Path, artifact: BentoServiceArtifact) -> None:
                 )
             (target.parent / location).parent.mkdir(parents=True, exist_ok=True)
             if not (target.parent / location).exists():
-                shutil.copyfile(source.parent / location, target.parent / location)
+                copy_file(source.parent / location, target.parent / location)

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import os
-import shutil
 from pathlib import Path
 from typing import Any
 
 from bentoml.exceptions import InvalidArgument
+from bentoml.file_copy import copy_file
 
 from ._model import ModelArtifact, Reference
 from ._registry import import_package
@@ -50,7 +50,7 @@ class OnnxMlirModelArtifact(ModelArtifact):
         return self
 
     def save(self, dst: str) -> None:
-        shutil.copyfile(self._model, self._file(dst, MODEL))
+        copy_file(self._model, self._file(dst, MODEL))
 
     def get(self) -> Any:
         return self.session()

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import shutil
 from importlib.util import find_spec
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
 from bentoml.exceptions import InvalidArgument
+from bentoml.file_copy import copy_file
 
 from ._model import ModelArtifact, Reference
 from ._registry import import_package, missing
@@ -70,7 +70,7 @@ class PaddlePaddleModelArtifact(ModelArtifact):
         for suffix in (*PROGRAMS, PARAMETERS, PARAMETERS + ".info"):
             source = self._file(str(self._source), suffix)
             if source.is_file():
-                shutil.copyfile(source, self._file(dst, suffix))
+                copy_file(source, self._file(dst, suffix))
 
     def get(self) -> Any:
         return self.get_predictor()

@@ -9,11 +9,11 @@ from __future__ import annotations
 import io
 import os
 import pickle
-import shutil
 import zipfile
 from typing import TYPE_CHECKING, Any
 
 from bentoml.exceptions import InvalidArgument
+from bentoml.file_copy import copy_file
 from bentoml.service.artifacts.base import BentoServiceArtifact
 
 from ._model import Reference
@@ -134,7 +134,7 @@ class PytorchLightningModelArtifact(BentoServiceArtifact):
 
     def save(self, dst: str) -> None:
         if self._source is not None:
-            shutil.copyfile(self._source, self._file(dst))
+            copy_file(self._source, self._file(dst))
         else:
             import_package("torch", self).jit.save(self._model, self._file(dst))
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import os
-import shutil
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
 from bentoml.exceptions import InvalidArgument
+from bentoml.file_copy import copy_tree
 
 from ._model import ModelArtifact, Reference
 from ._registry import import_package
@@ -77,7 +77,7 @@ class TensorflowSavedModelArtifact(ModelArtifact):
         return self.pack(self._found(path, DIRECTORY))
 
     def save(self, dst: str) -> None:
-        shutil.copytree(self._source, self._file(dst, DIRECTORY), dirs_exist_ok=True)
+        copy_tree(self._source, self._file(dst, DIRECTORY))
 
 
 def _write(tensorflow: Any, obj: Any, directory: str, signatures: Any, options: Any) -> None:

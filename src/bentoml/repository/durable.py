@@ -17,12 +17,23 @@ from functools import cache
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from bentoml.exceptions import BundleCorrupted
+from bentoml.exceptions import BentoMLException, BundleCorrupted
+from bentoml.file_copy import copy_content
 
 _CHUNK_BYTES = 1 << 20
 _AT_FDCWD = -100
 _RENAME_EXCHANGE = 2
 _RANGE_WRITE = 2
+
+
+@contextlib.contextmanager
+def explained(what: str) -> Iterator[None]:
+    """Turn an error of the file system into this library's, with the file and the reason."""
+    try:
+        yield
+    except OSError as err:
+        where = f": '{err.filename}'" if err.filename else ""
+        raise BentoMLException(f"{what} failed: {err.strerror or err}{where}. Nothing was changed.") from err
 
 
 def sync_file(path: Path) -> None:
@@ -129,11 +140,14 @@ def remove_tree(path: Path) -> None:
             path.unlink()
 
 
-def copy_tree(source: Path, target: Path) -> dict[str, str]:
+def copy_tree(source: Path, target: Path, *, hashed: bool = True) -> dict[str, str]:
     """Copy a bundle's regular files into the empty directory `target`.
 
+    Args:
+        hashed: else the files are copied without being read, by the file system or the kernel.
+
     Returns:
-        SHA-256 of what was read, by path relative to `source`.
+        SHA-256 of what was read, by path relative to `source`; empty if not `hashed`.
 
     Raises:
         BundleCorrupted: the source holds a link or a special file.
@@ -144,7 +158,9 @@ def copy_tree(source: Path, target: Path) -> dict[str, str]:
         if entry.is_dir(follow_symlinks=False):
             (target / relative).mkdir()
         else:
-            digests[relative] = _copy_file(entry, target / relative)
+            digest = _copy_file(entry, target / relative, hashed)
+            if digest is not None:
+                digests[relative] = digest
     return digests
 
 
@@ -172,11 +188,15 @@ def _iter_entries(directory: Path) -> Iterator[os.DirEntry[str]]:
             yield from _iter_entries(Path(entry.path))
 
 
-def _copy_file(entry: os.DirEntry[str], target: Path) -> str:
+def _copy_file(entry: os.DirEntry[str], target: Path, hashed: bool) -> str | None:
     flags = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
     executable = entry.stat(follow_symlinks=False).st_mode & stat.S_IXUSR
     with open(os.open(entry.path, flags), "rb") as reader, open(target, "xb") as writer:
-        digest = _digest(reader, writer)
+        digest = None
+        if hashed:
+            digest = _digest(reader, writer)
+        else:
+            copy_content(reader, writer, entry.name)
     target.chmod(0o755 if executable else 0o644)
     return digest
 

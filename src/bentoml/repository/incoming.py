@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from bentoml.bundle.archive import ArchiveLimits, find_root, note_name, safe_parts
+from bentoml.bundle.archive import ArchiveLimits, bundle_root, note_name, safe_parts
 from bentoml.bundle.tar_headers import BLOCK, Header, HeaderReader, iter_headers
 from bentoml.exceptions import BundleCorrupted
 
@@ -135,7 +135,7 @@ class IncomingBundle:
         if self._file is not None or not self._is_over:
             raise BundleCorrupted("The archive ends before its last entry is complete")
         files = self.directory / _FILES
-        root = find_root(files)
+        root = bundle_root(files)
         prefix = "" if root == files else f"{root.name}/"
         return root, {name.removeprefix(prefix): digest for name, digest in self._digests.items()}
 

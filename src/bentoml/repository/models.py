@@ -10,6 +10,7 @@ from __future__ import annotations
 from datetime import datetime, timezone
 
 from sqlalchemy import (
+    DDL,
     JSON,
     BigInteger,
     Boolean,
@@ -23,7 +24,7 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
-    text,
+    event,
 )
 
 URI_TYPES = ("UNSET", "LOCAL", "S3", "GCS", "AZURE_BLOB_STORAGE", "HDFS")
@@ -67,14 +68,11 @@ bentos = Table(
     Column("trash", String),
 )
 Index("ix_bentos_name_id", bentos.c.name, bentos.c.id)
-Index(
-    "uq_bentos_live_name_version",
-    bentos.c.name,
-    bentos.c.version,
-    unique=True,
-    sqlite_where=text("deleted = 0"),
-    postgresql_where=text("deleted = false"),
-)
+# As text: an `Index` with a condition makes SQLAlchemy import every dialect that the condition is for.
+_ONE_LIVE_ROW = "CREATE UNIQUE INDEX uq_bentos_live_name_version ON bentos (name, version) WHERE deleted = "
+for _dialect, _no in (("sqlite", "0"), ("postgresql", "false")):
+    _statement = DDL(_ONE_LIVE_ROW + _no)  # type: ignore[no-untyped-call]
+    event.listen(bentos, "after_create", _statement.execute_if(dialect=_dialect))
 
 # Only what lists show, so that counts and lists of names read an index instead of the rows. Queries have
 # to spell the condition as it is written here: see `finished`. On SQLite one column, so that it is cheaper

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from bentoml.exceptions import BentoMLConfigException
-from bentoml.settings import Settings, load_settings
+from bentoml.settings.paths import nothing_is_set
 
 from .local import LocalRepository
+
+if TYPE_CHECKING:
+    from bentoml.settings import Settings
 
 _SQLITE = "sqlite:///"
 
@@ -18,6 +22,10 @@ def open_repository(settings: Settings | None = None) -> LocalRepository:
     Raises:
         BentoMLConfigException: the settings name a store that is not on this machine.
     """
+    if settings is None and nothing_is_set():
+        return LocalRepository()
+    from bentoml.settings import load_settings  # noqa: PLC0415 - slow to import, see `nothing_is_set`
+
     yatai = (settings or load_settings()).yatai
     if yatai.repository_type != "file_system":
         raise BentoMLConfigException(

@@ -6,11 +6,13 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from bentoml.exceptions import MissingDependencyException
-from bentoml.settings import Settings, load_settings
+from bentoml.settings.paths import nothing_is_set
 
 from .repository_client import RepositoryClient
 
 if TYPE_CHECKING:
+    from bentoml.settings import Settings
+
     from .deployment_client import DeploymentClient
 
 
@@ -28,6 +30,8 @@ class YataiClient:
     @cached_property
     def deployment(self) -> DeploymentClient:
         """What runs. Raises `MissingDependencyException` without the extra `yatai`."""
+        from bentoml.settings import load_settings  # noqa: PLC0415 - slow to import
+
         try:
             from .calls import LocalCalls, open_calls  # noqa: PLC0415 - needs the extra
             from .deployment_client import DeploymentClient  # noqa: PLC0415
@@ -47,6 +51,10 @@ def get_yatai_client(yatai_url: str | None = None) -> YataiClient:
         InvalidArgument: the address is none.
         MissingDependencyException: the packages of the extra `yatai` are not installed.
     """
+    if yatai_url is None and nothing_is_set():
+        return YataiClient(local_client())
+    from bentoml.settings import load_settings  # noqa: PLC0415 - slow to import, see `nothing_is_set`
+
     settings = load_settings()
     remote = yatai_url or settings.yatai.remote_url
     return YataiClient(_remote(remote, settings) if remote else local_client(settings), remote)
@@ -56,7 +64,7 @@ def local_client(settings: Settings | None = None) -> RepositoryClient:
     """The local repository, also when the settings name a server."""
     from bentoml.repository.open import open_repository  # noqa: PLC0415 - loads SQLAlchemy
 
-    return RepositoryClient(open_repository(settings or load_settings()))
+    return RepositoryClient(open_repository(settings))
 
 
 def _remote(url: str, settings: Settings) -> RepositoryClient:

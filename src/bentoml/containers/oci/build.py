@@ -15,8 +15,8 @@ from bentoml.bundle.container_files import DEFAULT_UID
 from bentoml.bundle.descriptor import BundleDescriptor
 from bentoml.containers.context import build_context
 from bentoml.containers.image_names import image_reference
-from bentoml.environments.build import wheels_of
 from bentoml.environments.source import environment_source
+from bentoml.environments.wheel_store import verified_wheels
 from bentoml.exceptions import InvalidArgument
 
 from .archive import ImageArchive
@@ -107,7 +107,7 @@ def build_oci_image(
         _refuse_steps(context, descriptor)
         reference = image_reference(tag, descriptor.name, descriptor.version)
         request = _Request(
-            bundle, context, descriptor, digest, wheels or wheels_of(bundle), owner, options, output
+            bundle, context, descriptor, digest, wheels or verified_wheels(bundle), owner, options, output
         )
         archive = ImageArchive()
         for number, image in enumerate(images):

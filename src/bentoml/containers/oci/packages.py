@@ -17,9 +17,9 @@ from bentoml.environments.installers import (
     clean_environment,
     find_uv,
     python_of,
-    what_to_install,
 )
 from bentoml.environments.pip_settings import uv_environment
+from bentoml.environments.recipe import recipe_of
 from bentoml.environments.source import EnvironmentSource
 from bentoml.exceptions import InvalidArgument, MissingDependencyException
 
@@ -56,7 +56,7 @@ def install_packages(
     before = {file.relative_to(directory).as_posix() for file in directory.rglob("*")}
     command, variables = _tool(target, python_of(directory), locked=source.is_locked)
     command += [*_ONLY_WHEELS, *options]
-    for what in (what_to_install(source, wheels), _again(bundled, wheels)):
+    for what in (list(recipe_of(source, wheels).arguments), _again(bundled, wheels)):
         if what:
             run_command([*command, *what], variables, output, source.directory)
     return directory, before

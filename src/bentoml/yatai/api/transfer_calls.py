@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Iterator
 from typing import Any
 
-from bentoml.bundle.archive import TarStream
+from bentoml.bundle.packing import TarStream
 from bentoml.exceptions import FailedPrecondition, InvalidArgument, NotFound, OutOfRange
 from bentoml.repository.base import BundleRecord
 from bentoml.rpc.bundles import bento_message

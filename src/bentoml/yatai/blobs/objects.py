@@ -21,10 +21,11 @@ from pathlib import Path
 from random import random
 from typing import IO, Any, TypeVar
 
-from bentoml.bundle.archive import extract_archive, pack_archive
+from bentoml.bundle.archive import extract_archive
 from bentoml.bundle.descriptor import read_descriptor
 from bentoml.bundle.manifest import verify_manifest
 from bentoml.bundle.metadata import metadata_dict
+from bentoml.bundle.packing import pack_archive
 from bentoml.bundle.trust.policy import require_signature
 from bentoml.exceptions import (
     BentoMLException,

@@ -9,9 +9,9 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from bentoml.bundle.archive import TarStream, pack_archive
 from bentoml.bundle.descriptor import read_descriptor
 from bentoml.bundle.metadata import metadata_dict
+from bentoml.bundle.packing import TarStream, pack_archive
 from bentoml.exceptions import BentoMLException, YataiRepositoryException
 from bentoml.repository.base import BundleRecord
 from bentoml.rpc.bundles import metadata_message, signed_url_of

@@ -15,9 +15,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from bentoml.bundle.archive import TarStream
 from bentoml.bundle.manifest import read_manifest, verify_manifest
+from bentoml.bundle.packing import TarStream
 from bentoml.exceptions import BentoMLException, BentoMLRpcError, LockUnavailable
+from bentoml.observability.progress import Advance
 from bentoml.repository.base import BundleRecord
 from bentoml.repository.locks import FileLock
 from bentoml.rpc.bundles import record_of
@@ -26,7 +27,7 @@ from bentoml.rpc.status import ABORTED
 from bentoml.settings import home
 from bentoml.tags import Tag
 
-from .progress import Advance, transfer_bar
+from .progress import transfer_bar
 
 logger = logging.getLogger("bentoml.yatai")
 
