@@ -14,8 +14,8 @@ from .descriptor import ApiDescriptor, ArtifactDescriptor, BundleDescriptor, rea
 from .layout import BundleLayout
 from .manifest import Manifest, read_manifest, verify_manifest
 from .trust.artifact_files import is_data, owner_of, refusal
+from .trust.pickle_facts import Global
 from .trust.pickle_files import FileFacts, scan_file
-from .trust.pickle_machine import Global
 from .trust.policy import current_policy
 from .trust.signature import Signature, read_signatures
 

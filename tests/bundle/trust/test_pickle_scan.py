@@ -19,8 +19,9 @@ from hypothesis import strategies as st
 from sklearn.ensemble import RandomForestClassifier
 
 from bentoml.bundle.trust import pickle_files
+from bentoml.bundle.trust.pickle_facts import NotAPickle
 from bentoml.bundle.trust.pickle_files import FileFacts, scan_file
-from bentoml.bundle.trust.pickle_machine import NotAPickle, scan_pickle
+from bentoml.bundle.trust.pickle_machine import scan_pickle
 from bentoml.bundle.trust.stream import Stream
 
 from .payloads import Evil, attacks, disguises, dumped, proto4

@@ -21,7 +21,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any, cast
 
-from .pickle_machine import NotAPickle, PickleFacts, scan_pickle
+from .pickle_facts import NotAPickle, PickleFacts
+from .pickle_machine import scan_pickle
 from .stream import EndOfData, Stream
 
 MAX_DEPTH = 4

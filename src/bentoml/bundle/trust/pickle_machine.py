@@ -12,13 +12,12 @@ from __future__ import annotations
 import collections
 import contextlib
 import io
-import math
 import pickletools
-import re
 from collections.abc import Callable, Iterator, MutableMapping
-from dataclasses import dataclass, field
 from typing import Any
 
+from .joblib_array import array_bytes, is_joblib_array
+from .pickle_facts import Global, Made, NotAPickle, PickleFacts
 from .stream import EndOfData, Stream
 
 MAX_OPERATIONS = 20_000_000
@@ -30,8 +29,6 @@ _SIZED = {
     "BINSTRING": 4, "SHORT_BINSTRING": 1, "BINBYTES": 4, "SHORT_BINBYTES": 1, "BINBYTES8": 8,
     "BYTEARRAY8": 8, "SHORT_BINUNICODE": 1, "BINUNICODE": 4, "BINUNICODE8": 8,
 }  # fmt: skip
-_DTYPE = re.compile(r"[|<>=]?([a-zA-Z?])(\d*)\Z")
-_JOBLIB_ARRAY = ("joblib.numpy_pickle", "NumpyArrayWrapper")
 _EMBEDDED = (b"\x80\x02", b"\x80\x03", b"\x80\x04", b"\x80\x05", b"PK\x03\x04")
 _LOADERS = {
     ("pickle", "loads"), ("_pickle", "loads"), ("cloudpickle", "loads"), ("dill", "loads"),
@@ -40,53 +37,6 @@ _LOADERS = {
 
 _MARK = object()
 _UNKNOWN = object()
-
-
-@dataclass(frozen=True, slots=True)
-class Global:
-    """A class or function by the name under which the pickle asks for it."""
-
-    module: str
-    name: str
-
-
-@dataclass(slots=True)
-class _Made:
-    """An object the pickle would make: what it calls, and the state it sets afterwards."""
-
-    source: Any
-    arguments: Any
-    state: Any = None
-
-
-@dataclass(slots=True)
-class PickleFacts:
-    """What was found in one or several pickles.
-
-    Attributes:
-        imported: names the pickle asks for.
-        called: those of them that are called while it is loaded.
-        embedded: pickles and archives inside it, as bytes, still to be looked at.
-        versions: package → version that the pickled objects state themselves.
-        problems: why the facts may be incomplete; empty if everything was followed to the end.
-    """
-
-    imported: set[Global] = field(default_factory=set)
-    called: set[Global] = field(default_factory=set)
-    embedded: list[bytes] = field(default_factory=list)
-    versions: dict[str, str] = field(default_factory=dict)
-    problems: list[str] = field(default_factory=list)
-
-    def add(self, other: PickleFacts) -> None:
-        self.imported |= other.imported
-        self.called |= other.called
-        self.embedded += other.embedded
-        self.versions.update(other.versions)
-        self.problems += [one for one in other.problems if one not in self.problems]
-
-
-class NotAPickle(Exception):
-    """An opcode that does not exist, or one that finds the stack empty."""
 
 
 _SENSELESS = (NotAPickle, EndOfData, ValueError, IndexError, TypeError, OverflowError)
@@ -218,14 +168,14 @@ class _Machine:
         self.facts.imported.add(found)
         return found
 
-    def _call(self, source: Any, arguments: Any) -> _Made:
+    def _call(self, source: Any, arguments: Any) -> Made:
         if isinstance(source, Global):
             self.facts.called.add(source)
             if (source.module, source.name) in _LOADERS and isinstance(arguments, tuple):
                 for one in arguments[:1]:
                     if isinstance(one, bytes) and not one.startswith(_EMBEDDED):
                         self._embed(one)
-        return _Made(source, arguments)
+        return Made(source, arguments)
 
     # One method for every operation that means more than its effect on the stack's size.
 
@@ -324,10 +274,10 @@ class _Machine:
     def _build(self, _: Any) -> None:
         state = self._pop()
         target = self._stack[-1]
-        if not isinstance(target, _Made):
+        if not isinstance(target, Made):
             return
         target.state = state
-        if self._joblib and _is_joblib_array(target):
+        if self._joblib and is_joblib_array(target):
             self._skip_array(state)
 
     def _try_as_plain_pickle(self) -> None:
@@ -345,7 +295,7 @@ class _Machine:
         self.facts.called |= other.facts.called & plausible
 
     def _skip_array(self, state: Any) -> None:
-        size = _array_bytes(state)
+        size = array_bytes(state)
         if size is None:
             raise NotAPickle
         if size < 0:  # an array of objects: joblib puts a pickle of its own here
@@ -361,34 +311,6 @@ def _scan_nested(stream: Stream) -> PickleFacts:
     machine = _Machine(stream, joblib=False)
     machine.run()
     return machine.facts
-
-
-def _is_joblib_array(made: _Made) -> bool:
-    """`NumpyArrayWrapper`, made by NEWOBJ or (protocol 1) by `copyreg._reconstructor`."""
-    source = made.source
-    if isinstance(source, Global) and source.name == "_reconstructor" and isinstance(made.arguments, tuple):
-        source = made.arguments[0] if made.arguments else None
-    return isinstance(source, Global) and (source.module, source.name) == _JOBLIB_ARRAY
-
-
-def _array_bytes(state: Any) -> int | None:
-    """Bytes of the array that joblib writes after its description; -1 for objects, None if unclear."""
-    if not isinstance(state, dict):
-        return None
-    shape, dtype = state.get("shape"), state.get("dtype")
-    if not isinstance(shape, tuple) or not all(isinstance(n, int) and n >= 0 for n in shape):
-        return None
-    if not isinstance(dtype, _Made) or not isinstance(dtype.arguments, tuple) or not dtype.arguments:
-        return None
-    match = _DTYPE.match(str(dtype.arguments[0]))
-    if match is None:
-        return None
-    kind, size = match.group(1), int(match.group(2) or 1)
-    details = dtype.state
-    flags = details[7] if isinstance(details, tuple) and len(details) > 7 else 0
-    if kind == "O" or (isinstance(flags, int) and flags & 1):
-        return -1
-    return math.prod(shape) * size * (4 if kind == "U" else 1)
 
 
 def _is_plausible(one: Global) -> bool:
