@@ -68,25 +68,29 @@ bentos = Table(
     Column("trash", String),
 )
 Index("ix_bentos_name_id", bentos.c.name, bentos.c.id)
-# As text: an `Index` with a condition makes SQLAlchemy import every dialect that the condition is for.
-_ONE_LIVE_ROW = "CREATE UNIQUE INDEX uq_bentos_live_name_version ON bentos (name, version) WHERE deleted = "
-for _dialect, _no in (("sqlite", "0"), ("postgresql", "false")):
-    _statement = DDL(_ONE_LIVE_ROW + _no)  # type: ignore[no-untyped-call]
-    event.listen(bentos, "after_create", _statement.execute_if(dialect=_dialect))
-
-# Only what lists show, so that counts and lists of names read an index instead of the rows. Queries have
-# to spell the condition as it is written here: see `finished`. On SQLite one column, so that it is cheaper
-# than the other indexes that begin with the name, in whatever order they were made. PostgreSQL knows
-# nothing of how often the condition holds: it would sort everything, were the ids not in order here.
-Index("ix_bentos_listed", bentos.c.name, sqlite_where=text(f"deleted = 0 AND {FINISHED_SQLITE}")).ddl_if(
-    dialect="sqlite"
-)
-Index(
-    "ix_bentos_listed_id",
-    bentos.c.id,
-    postgresql_include=["name"],
-    postgresql_where=text(f"deleted = false AND {FINISHED_POSTGRESQL}"),
-).ddl_if(dialect="postgresql")
+# Indexes with a condition, as text: an `Index` that has one makes SQLAlchemy import the dialects that it is
+# for, which costs every command more than reading the list of bundles does.
+#
+# One row for each bundle that exists. Then only what lists show, so that counts and lists of names read an
+# index instead of the rows. Queries have to spell the condition as it is written here: see `finished`. On
+# SQLite one column, so that it is cheaper than the other indexes that begin with the name, in whatever
+# order they were made. PostgreSQL knows nothing of how often the condition holds: it would sort
+# everything, were the ids not in order here.
+PARTIAL_INDEXES = {
+    "sqlite": (
+        "CREATE UNIQUE INDEX uq_bentos_live_name_version ON bentos (name, version) WHERE deleted = 0",
+        f"CREATE INDEX ix_bentos_listed ON bentos (name) WHERE deleted = 0 AND {FINISHED_SQLITE}",
+    ),
+    "postgresql": (
+        "CREATE UNIQUE INDEX uq_bentos_live_name_version ON bentos (name, version) WHERE deleted = false",
+        "CREATE INDEX ix_bentos_listed_id ON bentos (id) INCLUDE (name) "
+        f"WHERE deleted = false AND {FINISHED_POSTGRESQL}",
+    ),
+}
+for _dialect, _statements in PARTIAL_INDEXES.items():
+    for _statement in _statements:
+        _ddl = DDL(_statement)  # type: ignore[no-untyped-call]
+        event.listen(bentos, "after_create", _ddl.execute_if(dialect=_dialect))
 
 deployments = Table(
     "deployments",
