@@ -45,6 +45,7 @@ def serve(path: Path, settings: Settings, *, reload: bool = False, ends_process:
         BentoMLException: the bundle, the port or the service is not usable; nothing is left running.
     """
     configure(settings, background=True)
+    _set_own_level(settings)
     descriptor = check_bundle(path)
     if not descriptor.apis:
         raise BentoMLException(f"{descriptor.tag} has no API to serve; decorate a method with @bentoml.api")
@@ -68,6 +69,14 @@ def serve(path: Path, settings: Settings, *, reload: bool = False, ends_process:
         error = _run(main)
     if error is not None:
         raise BentoMLException(error)
+
+
+def _set_own_level(settings: Settings) -> None:
+    """Let the server say less than `logging.level` allows (0.13 gave this level to gunicorn)."""
+    if settings.logging.advanced_enabled or settings.debug:
+        return
+    level = logging.getLevelName(settings.server.log_level)
+    logger.setLevel(max(level, logging.getLogger("bentoml").level))
 
 
 def _run(main: object) -> str | None:

@@ -159,7 +159,9 @@ class BundleSettings(Group):
     """What saving writes into a bundle."""
 
     deployment_version: str | None = option(
-        None, "bento_bundle.deployment_version", "Library version written into requirements."
+        None,
+        "bento_bundle.deployment_version",
+        "Accepted for 0.13 files; a bundle carries the library that saved it.",
     )
     default_docker_base_image: str | None = option(
         None, "bento_bundle.default_docker_base_image", "Base image when @env names none."
@@ -230,7 +232,9 @@ class YataiSettings(Group):
         "Drain and end the services on this machine when the server stops, and start them again with it.",
         "BENTOML_YATAI_DEPLOYMENTS_END_WITH_SERVER",
     )
-    log_path: str | None = option(None, "yatai.logging.path", "Log file of the web server.")
+    log_path: str | None = option(
+        None, "yatai.logging.path", "Accepted for 0.13 files; the web pages log with the server."
+    )
     host: str = option(
         "127.0.0.1",
         "yatai.host",

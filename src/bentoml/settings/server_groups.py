@@ -217,7 +217,9 @@ class ServerSettings(Group):
         "BENTOML_ENABLE_NGROK",
     )
     log_level: Level = option(
-        "INFO", "bento_server.logging.level", "Level of the HTTP server's own messages."
+        "INFO",
+        "bento_server.logging.level",
+        "Lowest level of the server's own messages, if `logging.level` allows it.",
     )
 
 
