@@ -191,3 +191,7 @@ def test_charts_draw_gaps_and_no_numbers_as_such() -> None:
     assert charts([], 15) == [] and table([], 15) == []
     many = [{"at": float(at), "requests_per_s": 1.0, **base} for at in range(0, 3600, 5)]
     assert len(table(many, 60)) <= 31
+    many[100]["errors_per_s"] = 4.0  # is not thinned away
+    first = charts(many, 60)[0]
+    assert first.lines[0].path.count("L") == 239
+    assert first.ticks[0] == "5/s"

@@ -12,6 +12,7 @@ WIDTH, HEIGHT = 600.0, 120.0
 GAP_S = 30.0
 LEAST_S = 120.0
 TABLE_ROWS = 30
+MOST_POINTS = 240
 Row = dict[str, Any]
 
 
@@ -54,7 +55,7 @@ def charts(rows: Sequence[Row], minutes: int) -> list[Chart]:
     end = max(float(row["at"]) for row in rows)
     first = min(float(row["at"]) for row in rows)
     start = max(end - 60.0 * minutes, min(first, end - LEAST_S))
-    shown = [row for row in rows if row["at"] >= start]
+    shown = _thinned([row for row in rows if row["at"] >= start])
     return [_chart(key, shown, start, end) for key in _CHARTS]
 
 
@@ -69,6 +70,23 @@ def table(rows: Sequence[Row], minutes: int) -> list[Row]:
         {"time": _clock(row["at"], seconds=True), **{key: figure_text(row, key) for key in _FORMATS}}
         for row in shown[::-1][::step]
     ]
+
+
+def _thinned(rows: Sequence[Row]) -> Sequence[Row]:
+    """Rows that lie close together as one: what is bad by its worst, the rest by its mean."""
+    step = math.ceil(len(rows) / MOST_POINTS)
+    if step == 1:
+        return rows
+    thin: list[Row] = []
+    for first in range(0, len(rows), step):
+        group = rows[first : first + step]
+        row: Row = {"at": group[-1]["at"]}
+        for key in _FORMATS:
+            known = [one[key] for one in group if one.get(key) is not None]
+            worst = key in ("errors_per_s", "p99_ms")
+            row[key] = (max(known) if worst else sum(known) / len(known)) if known else None
+        thin.append(row)
+    return thin
 
 
 def _chart(key: str, rows: Sequence[Row], start: float, end: float) -> Chart:
