@@ -18,6 +18,8 @@ from bentoml.deploy.machine.directory import DeploymentDirectory
 from bentoml.deploy.registry import Host
 from tests.server.live.process import save_probe, until
 
+from .podman import Podman
+
 READY_WITHIN_S = 90.0
 Want = Callable[..., Wanted]
 
@@ -31,6 +33,19 @@ def some_ports() -> tuple[int, int]:
 @pytest.fixture(scope="session")
 def probe_bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return save_probe(tmp_path_factory.mktemp("probe"))
+
+
+@pytest.fixture(scope="session")
+def podman(tmp_path_factory: pytest.TempPathFactory, probe_bundle: Path) -> Iterator[Podman]:
+    engine = Podman(tmp_path_factory.mktemp("podman"))
+    engine.require_containers()
+    engine.add_bundle("localhost/probe:1", probe_bundle)
+    broken = tmp_path_factory.mktemp("broken")
+    engine.add_image(
+        "localhost/broken:1", broken, 'ENTRYPOINT ["/usr/bin/sh", "-c", "echo no model here >&2; exit 3"]'
+    )
+    yield engine
+    engine.remove_everything()
 
 
 @pytest.fixture

@@ -65,19 +65,6 @@ class Bench:
         return DeploymentDirectory(self.root / "dev" / "iris")
 
 
-@pytest.fixture(scope="session")
-def podman(tmp_path_factory: pytest.TempPathFactory, probe_bundle: Path) -> Iterator[Podman]:
-    engine = Podman(tmp_path_factory.mktemp("podman"))
-    engine.require_containers()
-    engine.add_bundle("localhost/probe:1", probe_bundle)
-    broken = tmp_path_factory.mktemp("broken")
-    engine.add_image(
-        "localhost/broken:1", broken, 'ENTRYPOINT ["/usr/bin/sh", "-c", "echo no model here >&2; exit 3"]'
-    )
-    yield engine
-    engine.remove_everything()
-
-
 @pytest.fixture(params=["local", pytest.param("podman", marks=pytest.mark.xdist_group("podman"))])
 def bench(
     request: pytest.FixtureRequest,

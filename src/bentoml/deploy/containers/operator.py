@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import json
 import shutil
 import time
 from collections.abc import Sequence
@@ -209,7 +210,7 @@ class ContainerOperator:
             "tag": wanted.tag,
             "wanted": wanted_values(wanted),
             "bundle": "" if config.image else str(copy_bundle(wanted, directory)),
-            "image": config.image or f"{IMAGES}/{image}",
+            "image": config.image or f"{IMAGES}/{_arguments_part(config.build_args)}{image}",
             "is_foreign_image": config.image is not None,
             "build_args": config.build_args,
             "network": config.network,
@@ -253,6 +254,12 @@ class PodmanOperator(ContainerOperator):
 
     def __init__(self, host: Host) -> None:
         super().__init__("podman", host)
+
+
+def _arguments_part(build_args: dict[str, str]) -> str:
+    """Images that were built with other arguments have other names."""
+    text = json.dumps(sorted(build_args.items())).encode()
+    return f"{hashlib.sha256(text).hexdigest()[:12]}/" if build_args else ""
 
 
 def _info(plan: dict[str, Any], status: dict[str, Any], seen: Container | None) -> dict[str, Any]:

@@ -69,6 +69,8 @@ class Rollout:
             self._replace(serving, plan)
         except BentoMLException as err:
             self._failed(serving, plan, str(err))
+        except Exception as err:  # seen by users, instead of being tried again and again
+            self._failed(serving, plan, f"{type(err).__name__}: {err}")
 
     def _replace(self, serving: Plan | None, plan: Plan) -> None:
         self._note(state=BUILDING, error="")
@@ -82,7 +84,7 @@ class Rollout:
             self._until_port_is_free(plan)
             self._engine.start(plan["container"])
             self._until_ready(plan)
-        except BentoMLException:
+        except Exception:
             self._undo(serving, plan)
             raise
         self._say(f"revision {plan['revision']} serves ({plan['container']})")
