@@ -1,11 +1,12 @@
 #!/bin/sh
-# The end-to-end tests use curl, a real Chromium and PostgreSQL. Where this is Debian and we may install, fetch
+# The end-to-end tests use curl, a real Chromium, PostgreSQL and Podman. Where this is Debian and we may install, fetch
 # what is missing; elsewhere the tests that need them are skipped and say so. Never fails.
 missing=""
 command -v curl >/dev/null || missing="$missing curl"
 command -v chromium >/dev/null || command -v chromium-browser >/dev/null || command -v google-chrome >/dev/null ||
     missing="$missing chromium"
 { command -v initdb || ls /usr/lib/postgresql/*/bin/initdb; } >/dev/null 2>&1 || missing="$missing postgresql"
+command -v podman >/dev/null || missing="$missing podman crun"
 [ -z "$missing" ] && exit 0
 if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
     echo "installing$missing for the end-to-end tests"
