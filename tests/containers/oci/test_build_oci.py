@@ -18,7 +18,7 @@ from bentoml.bundle.manifest import read_manifest
 from bentoml.cli.main import commandline_interface
 from bentoml.containers.build import ImageBuildFailed
 from bentoml.containers.oci.build import OciImage, build_oci_image
-from bentoml.exceptions import InvalidArgument
+from bentoml.exceptions import InvalidArgument, MissingDependencyException
 
 from .images import MINOR, Base, Built, write_directory, write_tar
 
@@ -169,6 +169,26 @@ def test_several_platforms_become_one_index(
     assert "manifest.json" not in built.blobs
     with pytest.raises(InvalidArgument, match="no image for linux/riscv64; there is linux/amd64"):
         build_oci_image(saved_echo, tmp_path / "x", bases=(base,), platforms=("linux/riscv64",))
+
+
+def test_without_uv_pip_installs_for_this_machine(
+    image: tuple[OciImage, Built],
+    saved_echo: Path,
+    base: Path,
+    wheels: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("bentoml.containers.oci.packages.find_uv", lambda: None)
+    made = build_oci_image(saved_echo, tmp_path / "pip.tar", bases=(base,), wheels=wheels)
+    _, built = image
+    with Built(made.path).layer(1) as layer, built.layer(1) as other:
+        assert layer.getnames() == other.getnames()
+        script = "opt/bentoml/bin/bentoml"
+        assert read(layer, script).startswith("#!/opt/bentoml/bin/python\n")
+    arm = write_tar(dict(Base(architecture="arm64").layout()), tmp_path / "arm.tar")
+    with pytest.raises(MissingDependencyException, match=r"for linux/arm64 and Python .* needs uv"):
+        build_oci_image(saved_echo, tmp_path / "x.tar", bases=(arm,), wheels=wheels)
 
 
 def test_dates_and_owners_can_be_chosen(

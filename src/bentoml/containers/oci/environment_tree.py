@@ -69,7 +69,7 @@ def _travels(file: Path, environment: Path) -> bool:
     return (
         "__pycache__" not in parts
         and file.suffix not in (".pyc", ".pyo")
-        and parts[0] != "lib64"
+        and parts[0] not in ("lib64", ".lock")
         and not (in_info and file.name in _LEFT_OUT)
     )
 
