@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -20,6 +21,7 @@ from bentoml.repository.selector import parse_selector
 from bentoml.yatai.access import LOCAL, Caller
 from bentoml.yatai.db.bundles import BundleQuery
 from bentoml.yatai.registry import Registry
+from bentoml.yatai.services.bundles import Bundles
 
 Add = Callable[..., BundleRecord]
 READER = Caller("reader", frozenset(["read"]))
@@ -163,6 +165,25 @@ def test_pruning_keeps_the_newest_and_those_with_aliases(registry: Registry, add
     assert tags(registry) == ["Other:1", "Iris:4", "Iris:1"]
     with pytest.raises(InvalidArgument):
         registry.bundles.prune(LOCAL, keep_last=0)
+
+
+def test_pruning_goes_on_when_a_bundle_gets_an_alias_meanwhile(
+    registry: Registry, add: Add, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for version in ("1", "2", "3", "4"):
+        add("Iris", version)
+    found = registry.bundles._beyond
+
+    def and_then_an_alias(*arguments: Any) -> list[BundleRecord]:
+        doomed = found(*arguments)
+        registry.aliases.move(LOCAL, "Iris", "prod", "3")
+        registry.bundles.delete(LOCAL, "Iris", "2")
+        return doomed
+
+    monkeypatch.setattr(Bundles, "_beyond", lambda _self, *arguments: and_then_an_alias(*arguments))
+    gone = registry.bundles.prune(LOCAL, keep_last=1, dry_run=False)
+    assert [record.tag for record in gone] == ["Iris:1"]
+    assert tags(registry) == ["Iris:4", "Iris:3"]
 
 
 def test_every_change_is_in_the_audit_log(registry: Registry, add: Add) -> None:

@@ -29,7 +29,7 @@ def prune(name: str | None, keep_last: int, really: bool, labels: str | None, ya
     A bundle that an alias points to always stays, and is not counted.
     """
     fields = {"name": name, "keep_last": keep_last, "labels_query": labels, "dry_run": not really}
-    gone = registry_calls(yatai_url).call("PruneBentos", **fields)["bentos"]
+    gone = registry_calls(yatai_url).call("PruneBentos", timeout_s=None, **fields)["bentos"]
     for one in gone:
         click.echo(f"{'Deleted' if really else 'Would delete'} {one['name']}:{one['version']}")
     if not gone:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -24,6 +25,8 @@ from bentoml.yatai.db import events
 from bentoml.yatai.db.bundles import BundleQuery, NameSummary
 
 from .aliases import validate_alias
+
+logger = logging.getLogger("bentoml.yatai")
 
 MAX_NOTE_CHARS = 20_000
 MAX_LABELS = 100
@@ -180,6 +183,8 @@ class Bundles:
     ) -> list[BundleRecord]:
         """Delete all but the newest bundles of every name; never one that an alias points to.
 
+        Returns what went, or would go.
+
         Args:
             keep_last: how many of each name stay, not counting those with aliases.
             labels: a label query; other bundles are neither counted nor deleted.
@@ -189,12 +194,17 @@ class Bundles:
         if keep_last < 1:
             raise InvalidArgument(f"keep_last is {keep_last}; at least one bundle of a name stays.")
         doomed = self._beyond(keep_last, name, parse_selector(labels))
-        if not dry_run:
-            for record in doomed:
-                self.store.set_aside(
-                    Tag(record.name, record.version), self._deleting(caller, Tag(record.name, record.version))
-                )
-        return doomed
+        return doomed if dry_run else [record for record in doomed if self._delete_if_free(caller, record)]
+
+    def _delete_if_free(self, caller: Caller, record: BundleRecord) -> bool:
+        """False if somebody deleted it meanwhile, or gave it an alias."""
+        tag = Tag(record.name, record.version)
+        try:
+            self.store.set_aside(tag, self._deleting(caller, tag))
+        except (NotFound, InvalidArgument) as err:
+            logger.info("%s stays: %s", tag, err)
+            return False
+        return True
 
     def _beyond(self, keep_last: int, name: str | None, selector: Selector) -> list[BundleRecord]:
         kept: dict[str, int] = {}
