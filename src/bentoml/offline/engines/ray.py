@@ -11,6 +11,7 @@ import atexit
 import logging
 import os
 import shutil
+import socket
 import tempfile
 from collections.abc import Iterable, Iterator
 from contextlib import closing, contextmanager, suppress
@@ -31,6 +32,7 @@ from .remote import COLUMNS, Order, RemoteRunner, pack_chunk, pack_finished, unp
 
 _BLOCK_BYTES = 1  # nothing waits to be put together: a chunk may take a slow model minutes
 _EVEN = 0.8
+_REACHABLE_S = 15.0
 _SCHEMA = pa.schema(list(zip(COLUMNS, (pa.int64(), pa.binary(), pa.large_binary()), strict=True)))
 
 
@@ -145,6 +147,10 @@ def _connected(address: str | None) -> Iterator[None]:
     if ray.is_initialized():
         yield
         return
+    if address:
+        _check_reachable(address)
+    else:
+        os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # nothing here reports to anybody
     try:
         ray.init(
             address=address or "local",
@@ -158,6 +164,19 @@ def _connected(address: str | None) -> Iterator[None]:
         yield
     finally:
         ray.shutdown()
+
+
+def _check_reachable(address: str) -> None:
+    """Raises `InvalidArgument` where nobody listens, which Ray would wait for without end."""
+    host, _, port = address.removeprefix("ray://").rpartition(":")
+    if not port.isdecimal():
+        return  # `auto`, and names that Ray knows
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), _REACHABLE_S).close()
+    except OSError as err:
+        raise InvalidArgument(
+            f"Cannot connect to Ray at '{address}': {err}; give the address of a cluster's head"
+        ) from err
 
 
 @contextmanager
