@@ -37,8 +37,8 @@ weights = SafetensorsModelArtifact("net")  # service.pack("net", Net(hidden=64),
 ```
 
 The last column is the result of `make test-frameworks`, which tests each group of packages in an environment
-of its own. What is not tested follows the framework's documented interface: Detectron2 and the PyRuntime of
-onnx-mlir are in no package index, and fastai 1, which is for old bundles, was not tried.\
+of its own. What is not tested follows the framework's documented interface, because its package cannot be
+had: Detectron2 and the PyRuntime that onnx-mlir builds are in no package index.\
 """
 MEMORY = """\
 ## Memory of several workers

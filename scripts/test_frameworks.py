@@ -90,6 +90,15 @@ GROUPS = {
         {"FastaiModelArtifact": "fastai"},
         alone=("fastai", "torchvision==0.28.0"),
     ),
+    "fastai1": Group(
+        (
+            *("beautifulsoup4", "bottleneck", "fastprogress==1.0.3", "matplotlib", "numexpr", "numpy"),
+            *("pandas", "pillow", "pyyaml", "requests", "scipy", "setuptools<81", "torch"),
+        ),
+        {"test_fastai1.py": ("Fastai1ModelArtifact",)},
+        {"Fastai1ModelArtifact": "fastai"},
+        alone=("fastai==1.0.61",),
+    ),
     "fasttext": Group(
         ("fasttext", "numpy<2"),
         {"test_fasttext.py": ("FasttextModelArtifact",)},

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from ._model import ModelArtifact, Reference
 from ._registry import import_package
 
+_WHOLE = "TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD"
 MODEL = ".pkl"
 
 
@@ -59,7 +62,22 @@ class Fastai1ModelArtifact(ModelArtifact):
     def load(self, path: str) -> Fastai1ModelArtifact:
         train = import_package("fastai.basic_train", self)
         file = self._found(path, MODEL)
-        return self.pack(train.load_learner(path, file.name))
+        with _whole_pickles():
+            return self.pack(train.load_learner(path, file.name))
 
     def save(self, dst: str) -> None:
         self._model.export(os.path.abspath(self._file(dst, MODEL)))
+
+
+@contextmanager
+def _whole_pickles() -> Iterator[None]:
+    """Let `torch.load`, which fastai 1 calls without saying so, read more than weights."""
+    before = os.environ.get(_WHOLE)
+    os.environ[_WHOLE] = "1"
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ[_WHOLE]
+        else:
+            os.environ[_WHOLE] = before
