@@ -17,7 +17,7 @@ import pytest
 from bentoml import offline
 from bentoml.exceptions import InvalidArgument
 
-pytestmark = [pytest.mark.engines, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.engines, pytest.mark.timeout(1800)]
 
 
 @pytest.fixture(scope="module")
@@ -96,7 +96,7 @@ def test_results_are_those_of_the_local_engine(engine: str, kind: str, bundle: P
 def from_a_shell(bundle: Path, source: Path, sink: Path, *flags: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "bentoml", "run", str(bundle), "no_sevens", "--keep", "id"]
     command += ["--input-file", str(source), "--output-file", str(sink), *flags]
-    return subprocess.run(command, capture_output=True, text=True, timeout=500)
+    return subprocess.run(command, capture_output=True, text=True, timeout=1500)
 
 
 @pytest.mark.parametrize("where", ["here", "cluster"])

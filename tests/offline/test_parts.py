@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import io
-import threading
-from collections.abc import Iterator
 
 import pyarrow as pa
 import pytest
@@ -14,7 +12,6 @@ from hypothesis import strategies as st
 from bentoml.exceptions import MissingDependencyException
 from bentoml.offline import extra
 from bentoml.offline.cells import csv_cells, json_cells
-from bentoml.offline.engines.ahead import read_ahead
 from bentoml.offline.planner import BatchPlanner
 from bentoml.offline.results import columns_of
 from bentoml.offline.sources.blocks import LineBlocks
@@ -91,30 +88,3 @@ def test_the_extra_is_named_when_packages_are_missing(monkeypatch: pytest.Monkey
     monkeypatch.setattr(extra, "PACKAGES", ("pyarrow", "no_such_package"))
     with pytest.raises(MissingDependencyException, match=r"no_such_package.*bentoml\[offline\]"):
         extra.require_packages()
-
-
-def test_reading_ahead_keeps_the_order_and_stops_with_its_reader() -> None:
-    taken: list[int] = []
-
-    def numbers(last: int) -> Iterator[int]:
-        for number in range(last):
-            taken.append(number)
-            yield number
-
-    assert list(read_ahead(numbers(50))) == list(range(50))
-    ahead = read_ahead(numbers(1000), count=2)
-    assert next(ahead) == 0
-    ahead.close()
-    assert [thread for thread in threading.enumerate() if thread.name == "bentoml-ahead"] == []
-    assert len(taken) <= 50 + 5  # one was given, two waited, one was on its way
-
-
-def test_an_error_of_reading_ahead_comes_where_it_happened() -> None:
-    def broken() -> Iterator[int]:
-        yield 1
-        raise OSError("the disk is gone")
-
-    ahead = read_ahead(broken())
-    assert next(ahead) == 1
-    with pytest.raises(OSError, match="the disk is gone"):
-        next(ahead)

@@ -1,8 +1,7 @@
-"""Ray Data: actors hold the service once each, splits stream through them, rows come back in order.
+"""Ray Data: tasks read splits, actors hold the service once each, rows come back in order.
 
-Where the splits can be dealt out evenly, the actors read them by themselves, so that no row is copied
-and no other process started; else tasks read, and send their chunks to whichever actor is free. Ray
-waits when the output is slow, and spills to disk what does not fit its object store.
+The data streams: Ray starts to read when an actor is free and waits when the output is slow, and
+spills to disk what does not fit its object store.
 """
 
 from __future__ import annotations
@@ -13,8 +12,8 @@ import os
 import shutil
 import socket
 import tempfile
-from collections.abc import Iterable, Iterator
-from contextlib import closing, contextmanager, suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -24,14 +23,12 @@ import ray.data
 
 from bentoml.exceptions import BentoMLException, InvalidArgument
 from bentoml.offline.sources.splits import Placer, splits_of
-from bentoml.offline.values import Checkpoint, Chunk, Finished
+from bentoml.offline.values import Checkpoint, Finished
 
-from .ahead import read_ahead
 from .base import Plan
 from .remote import COLUMNS, Order, RemoteRunner, pack_chunk, pack_finished, unpack_chunk, unpack_finished
 
-_BLOCK_BYTES = 1  # nothing waits to be put together: a chunk may take a slow model minutes
-_EVEN = 0.8
+_BLOCK_BYTES = 4 << 20  # about one chunk, so that an actor gets each as soon as it was read
 _REACHABLE_S = 15.0
 _SCHEMA = pa.schema(list(zip(COLUMNS, (pa.int64(), pa.binary(), pa.large_binary()), strict=True)))
 
@@ -43,36 +40,26 @@ def run_on_ray(plan: Plan, start: Checkpoint | None, done: int) -> Iterator[Fini
     with _connected(plan.address), _context():
         splits = [ray.put(split) for split in splits_of(plan.source, start)]
         size = plan.workers or max(1, int(ray.cluster_resources().get("CPU", 1)))
-        numbers = ray.data.from_items(
-            [{"number": n} for n in range(len(splits))], override_num_blocks=len(splits)
+        finished = (
+            ray.data.from_items([{"number": n} for n in range(len(splits))], override_num_blocks=len(splits))
+            .map_batches(_read, batch_size=1, fn_kwargs={"splits": splits}, num_cpus=0)
+            .map_batches(
+                _Actor,
+                batch_size=None,
+                batch_format="pyarrow",
+                zero_copy_batch=True,
+                fn_constructor_kwargs={"bundle": _Shipped(bundle), "order": Order.of(plan)},
+                compute=ray.data.ActorPoolStrategy(size=size),
+                num_cpus=1,
+                num_gpus=plan.gpus,
+            )
         )
-        actors: dict[str, Any] = {
-            "fn_constructor_kwargs": {"bundle": _Shipped(bundle), "order": Order.of(plan)},
-            "compute": ray.data.ActorPoolStrategy(size=size),
-            "num_cpus": 1,
-            "num_gpus": plan.gpus,
-        }
-        if _is_even(len(splits), size):
-            finished = numbers.map_batches(
-                _SplitActor, batch_size=1, batch_format="numpy", fn_kwargs={"splits": splits}, **actors
-            )
-        else:
-            chunks = numbers.map_batches(_read, batch_size=1, fn_kwargs={"splits": splits}, num_cpus=0)
-            finished = chunks.map_batches(
-                _ChunkActor, batch_size=None, batch_format="pyarrow", zero_copy_batch=True, **actors
-            )
         try:
             for table in finished.iter_batches(batch_size=None, batch_format="pyarrow"):
                 for part, head, body in _rows(table):
                     yield placer.place(unpack_finished(head, body), part)
         except ray.exceptions.RayError as err:
             raise _plain_error(err) from err
-
-
-def _is_even(splits: int, actors: int) -> bool:
-    """Whether actors that take one split after the other are hardly ever idle."""
-    turns = -(-splits // actors)
-    return splits >= _EVEN * turns * actors
 
 
 def _read(batch: Any, splits: list[Any]) -> Iterator[Any]:
@@ -90,27 +77,10 @@ class _Actor:
         self._runner = RemoteRunner(bundle.folder(), order, verify=True)
         atexit.register(self._runner.close)
 
-    def tables(self, chunks: Iterable[tuple[int, Chunk, int | None]]) -> Iterator[Any]:
-        for part, chunk, skip in chunks:
-            for finished in self._runner.run(chunk, skip):
-                yield _table([pack_finished(finished, part)])
-
-
-class _ChunkActor(_Actor):
-    """Gets chunks that a task has read."""
-
     def __call__(self, table: Any) -> Iterator[Any]:
-        return self.tables((part, *unpack_chunk(head, body)) for part, head, body in _rows(table))
-
-
-class _SplitActor(_Actor):
-    """Reads splits by itself, one chunk ahead."""
-
-    def __call__(self, batch: Any, splits: list[Any]) -> Iterator[Any]:
-        for number in batch["number"]:
-            split = ray.get(splits[int(number)])
-            with closing(read_ahead(split.chunks())) as chunks:
-                yield from self.tables((split.part, chunk, skip) for chunk, skip in chunks)
+        for part, head, body in _rows(table):
+            for finished in self._runner.run(*unpack_chunk(head, body)):
+                yield _table([pack_finished(finished, part)])
 
 
 class _Shipped:
