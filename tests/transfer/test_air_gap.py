@@ -15,7 +15,10 @@ from bentoml.environments.installers import find_uv
 from bentoml.transfer import export_bundle
 from tests.environments.wheelhouse import package_index
 
-pytestmark = pytest.mark.skipif(find_uv() is None, reason="uv is not installed")
+pytestmark = [
+    pytest.mark.skipif(find_uv() is None, reason="uv is not installed"),
+    pytest.mark.timeout(900),
+]
 
 # Runs in the namespace: import, serve in the isolated environment, one request.
 JOURNEY = """
@@ -33,7 +36,7 @@ for address in ("192.0.2.1", "8.8.8.8"):
         raise SystemExit("this namespace has a network")
 bentoml = [sys.executable, "-m", "bentoml"]
 print(run([*bentoml, "import", archive], work, home), file=sys.stderr)
-made = run([*bentoml, "env", "Hello:latest", *sys.argv[4:]], work, home, timeout_s=240).strip()
+made = run([*bentoml, "env", "Hello:latest", *sys.argv[4:]], work, home, timeout_s=600).strip()
 command = [*bentoml, "serve", "Hello:1", "--env", "isolated", "--host=127.0.0.1", "--port=0"]
 with serving(command, work, home) as server:
     request = urllib.request.Request(
@@ -52,7 +55,7 @@ def in_namespace(*command: str, env: dict[str, str]) -> subprocess.CompletedProc
         capture_output=True,
         text=True,
         env=env,
-        timeout=280,
+        timeout=840,
         check=False,
     )
 
