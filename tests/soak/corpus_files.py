@@ -9,7 +9,7 @@ from collections.abc import Hashable, Sequence
 from pathlib import Path
 
 FOLDER = Path(__file__).with_name("corpus")
-MOST_BYTES = 4000
+MOST_BYTES = 800
 MOST_ADDED = 60  # by one run to one file
 
 
@@ -22,6 +22,7 @@ class Corpus:
 
     def __init__(self, name: str, seeds: Sequence[bytes]) -> None:
         self._file = FOLDER / f"{name}.txt"
+        self._valid = frozenset(seeds)
         self._kept = read(self._file)
         self._seeds = list(dict.fromkeys([*seeds, *self._kept]))
         self._population = list(self._seeds)
@@ -47,8 +48,8 @@ class Corpus:
         """Keep what was found, if `BENTOML_FUZZ_KEEP` says so."""
         if os.environ.get("BENTOML_FUZZ_KEEP"):
             found = self._population[len(self._seeds) :][:MOST_ADDED]
-            lines = [repr(data) for data in [*self._seeds, *found]]
-            self._file.write_text("\n".join(lines) + "\n")
+            lines = [repr(data) for data in [*self._kept, *found] if data not in self._valid]
+            self._file.write_text("".join(f"{line}\n" for line in lines))
 
 
 def read(file: Path) -> list[bytes]:

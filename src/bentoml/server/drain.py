@@ -13,7 +13,7 @@ from time import monotonic
 
 from .connection import Connection, has_unread
 
-LINGER_S = 0.7
+LINGER_S = 0.5
 POLL_S = 0.01
 
 
