@@ -19,7 +19,13 @@ from typing import IO, Any
 from bentoml.exceptions import BundleCorrupted
 
 from .compression import decompressed, decompression_errors
-from .layout import CONFIG_FILE, EXPORT_FILE, EXPORTED_BUNDLE
+from .layout import (
+    CONFIG_FILE,
+    EXPORT_FILE,
+    EXPORT_SIGNATURE_FILE,
+    EXPORTED_BUNDLE,
+    EXPORTED_WHEELS,
+)
 
 _CHUNK = 1 << 20
 _MAX_NAME_CHARS = 1024
@@ -27,6 +33,9 @@ _MAX_COMPONENT_BYTES = 255
 _MAX_HEADER_BYTES = 1 << 20
 _RATIO_APPLIES_ABOVE_BYTES = 16 << 20
 _RESERVED_CHARACTERS = frozenset('\\:*?"<>|')
+
+
+_EXPORTED = {EXPORT_FILE, EXPORT_SIGNATURE_FILE, EXPORTED_BUNDLE, EXPORTED_WHEELS}
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,14 +162,10 @@ def bundle_root(target: Path) -> Path:
     """Where the bundle is in an unpacked archive. Raises `BundleCorrupted` if there is none."""
     if (target / CONFIG_FILE).is_file():
         return target
-    entries = list(target.iterdir())
-    inner = (
-        target / EXPORTED_BUNDLE
-        if (target / EXPORT_FILE).is_file()
-        else entries[0]
-        if len(entries) == 1
-        else None
-    )
+    entries = {entry.name: entry for entry in target.iterdir()}
+    inner = next(iter(entries.values())) if len(entries) == 1 else None
+    if EXPORT_FILE in entries and entries.keys() <= _EXPORTED:
+        inner = entries.get(EXPORTED_BUNDLE)
     if inner is not None and (inner / CONFIG_FILE).is_file():
         return inner
     raise BundleCorrupted(
