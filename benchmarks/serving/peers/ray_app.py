@@ -22,7 +22,7 @@ class Iris:
 
 
 if __name__ == "__main__":
-    ray.init(num_cpus=2, include_dashboard=False, logging_level="warning")
+    ray.init("local", num_cpus=2, include_dashboard=False, logging_level="warning")
     serve.start(http_options={"host": "127.0.0.1", "port": int(sys.argv[2])})
     serve.run(Iris.bind(sys.argv[1]), route_prefix="/predict")
     signal.sigwait({signal.SIGTERM, signal.SIGINT})

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from bentoml.service import BentoService
 
 OWN_THREADS = frozenset({"bentoml-log-writer"})  # made anew in a copy, see `observability.background`
+FORK_AWARE_THREADS = frozenset({"jemalloc_bg_thd"})  # of Arrow's allocator, which has handlers for forks
 GPU_FILES = ("/dev/nvidia", "/dev/kfd", "/dev/dri/")
 ENDING_S = 1.0  # threads that were told to end may take this long
 
@@ -77,11 +78,23 @@ def why_not_to_fork() -> str:
     _let_libraries_end_threads()
     end = time.monotonic() + ENDING_S
     allowed = 1 + sum(name in OWN_THREADS for name in named)
-    while (count := len(os.listdir("/proc/self/task"))) > allowed:
+    while (count := _threads()) > allowed:
         if time.monotonic() > end:
             return f"a library it uses has started {count - allowed} threads"
         time.sleep(0.01)
     return ""
+
+
+def _threads() -> int:
+    """Threads of this process, without those whose library goes on without them in a copy."""
+    count = 0
+    for number in os.listdir("/proc/self/task"):
+        try:
+            with open(f"/proc/self/task/{number}/comm") as file:
+                count += file.read().strip() not in FORK_AWARE_THREADS
+        except OSError:
+            continue  # it has just ended
+    return count
 
 
 def _let_libraries_end_threads() -> None:
