@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import io
+import subprocess
+import sys
+from pathlib import Path
 
 import pyarrow as pa
 import pytest
@@ -88,3 +91,26 @@ def test_the_extra_is_named_when_packages_are_missing(monkeypatch: pytest.Monkey
     monkeypatch.setattr(extra, "PACKAGES", ("pyarrow", "no_such_package"))
     with pytest.raises(MissingDependencyException, match=r"no_such_package.*bentoml\[offline\]"):
         extra.require_packages()
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="other systems do not tell them apart")
+def test_pages_of_a_mapped_file_are_no_growth(tmp_path: Path) -> None:
+    path = tmp_path / "large"
+    path.write_bytes(bytes(64 << 20))
+    program = (
+        "import mmap, sys\n"
+        "from bentoml.offline.runner import peak_bytes\n"
+        "before = peak_bytes()\n"
+        "file = open(sys.argv[1], 'rb')\n"
+        "mapped = mmap.mmap(file.fileno(), 0, prot=mmap.PROT_READ)\n"
+        "assert sum(mapped[::4096]) == 0\n"
+        "middle = peak_bytes()\n"
+        "taken = bytearray(b'x') * (64 << 20)\n"
+        "print(middle - before, peak_bytes() - middle)\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program, str(path)], capture_output=True, text=True, check=True
+    )
+    mapped, taken = map(int, done.stdout.split())
+    assert mapped < 16 << 20
+    assert taken > 48 << 20

@@ -13,6 +13,7 @@ import logging
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from pathlib import Path
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
@@ -150,13 +151,22 @@ def _is_plain(api: InferenceAPI) -> bool:
 
 
 def peak_bytes() -> int:
-    """Largest resident size of this process; 0 where the system does not tell."""
+    """Largest resident size of this process without mapped files; 0 where the system does not tell."""
     try:
         import resource  # noqa: PLC0415 - exists on POSIX only
     except ImportError:
         return 0
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak if sys.platform == "darwin" else peak * 1024
+    return peak if sys.platform == "darwin" else max(0, peak * 1024 - _mapped_bytes())
+
+
+def _mapped_bytes() -> int:
+    """Pages of mapped files, such as an input; the system takes them back at will."""
+    try:
+        status = Path("/proc/self/status").read_text("ascii")
+    except OSError:
+        return 0
+    return int(status.partition("RssFile:")[2].split()[0]) * 1024 if "RssFile:" in status else 0
 
 
 def call_hook(hook: Callable[[], Any]) -> None:

@@ -47,7 +47,7 @@ class ParquetSource:
             if is_url(self.location):
                 stream = open_seekable(self.location)
                 return parquet.ParquetFile(stream, buffer_size=_BUFFER_BYTES)
-            return parquet.ParquetFile(self.location, memory_map=True)
+            return parquet.ParquetFile(self.location)
         except (pa.ArrowInvalid, OSError) as err:
             raise InvalidArgument(f"Cannot read '{self.location}' as Parquet: {err}") from err
 
