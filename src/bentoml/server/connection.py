@@ -253,8 +253,8 @@ class Connection(HttpToolsProtocol):
                 break
             self.transport.write(item.tag)
             del order[0]
-        if not order and self._said_close:
-            self._finish()
+        if not order and (self._said_close or (self._ended and not self._finished)):
+            self._finish()  # answers that were ready before the client closed its side did not say it
         elif self._reading_paused:
             self._resume()
 
