@@ -23,7 +23,7 @@ def rows_of(*values: Any) -> list[Request]:
 def test_a_call_without_tensorflow_says_how_to_get_it() -> None:
     client = make_client(lambda self, tensor: tensor, TfTensorInput())
     good, bad = send_all(client, [*rows_of([1, 2]), Request.build(json={"inputs": 1})])
-    assert (good.status_code, "pip install tensorflow" in good.text) == (500, True)
+    assert (good.status_code, "pip install 'bentoml[tensorflow]'" in good.text) == (500, True)
     assert (bad.status_code, "input format is not implemented" in bad.text) == (400, True)
 
 

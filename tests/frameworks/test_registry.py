@@ -152,6 +152,7 @@ def test_a_package_of_an_option_has_its_own_hint() -> None:
 WITHOUT_EXTRA = {"DetectronModelArtifact", "Fastai1ModelArtifact", "OnnxMlirModelArtifact"}
 """Packages that are in no index, or that another class has in a newer release."""
 DISTRIBUTIONS = {
+    "mlflow": "mlflow-skinny",
     "paddle": "paddlepaddle",
     "sentence_transformers": "sentence-transformers",
 }

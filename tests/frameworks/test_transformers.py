@@ -181,4 +181,4 @@ def test_missing_package_is_named_at_construction() -> None:
         "except MissingDependencyException as err:\n    print(err)\n"
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
-    assert "pip install transformers" in done.stdout, done.stderr
+    assert "pip install 'bentoml[transformers]'" in done.stdout, done.stderr

@@ -52,10 +52,12 @@ def test_a_terminal_gets_a_bar_of_one_line_that_goes_away(width: int, bundle: Pa
     drawn, _, after = screen.rpartition("\x1b[2K")  # the last line that was erased
     states = [re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", text) for text in drawn.split("\x1b[2K")]
     bars = [state.replace("\r", "") for state in states if " rows (" in state]
-    assert bars and "━" in bars[0], screen
+    assert bars, screen
+    assert "━" in bars[0] or width < 100, screen  # a narrow terminal has room for the words only
     assert all(len(bar.strip("\n")) <= width and "\n" not in bar.strip() for bar in bars), bars
     assert bars[-1].lstrip("━╸╺ ").startswith("1,000 rows (100 %)")
-    assert any("(50 %)" in bar for bar in bars)
+    shares = [int(found[1]) for bar in bars if (found := re.search(r"\((\d+) %\)", bar))]
+    assert shares == sorted(shares)
     assert "1,000 rows in " in after and "100 failed" in after
     assert "━" not in after
 

@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 import inspect
 import logging
-import sys
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -151,22 +150,28 @@ def _is_plain(api: InferenceAPI) -> bool:
 
 
 def peak_bytes() -> int:
-    """Largest resident size of this process without mapped files; 0 where the system does not tell."""
+    """Largest resident size of this process without mapped files; 0 where the system does not tell.
+
+    Pages of mapped files, such as an input, are left out because the system takes them back at will.
+    `ru_maxrss` serves only where there is no /proc: on Linux it starts with the size of the parent.
+    """
+    try:
+        status = Path("/proc/self/status").read_text("ascii")
+    except OSError:
+        return _largest_by_rusage()
+    return max(0, _kib(status, "VmHWM:") - _kib(status, "RssFile:")) * 1024
+
+
+def _kib(status: str, field: str) -> int:
+    return int(status.partition(field)[2].split()[0]) if field in status else 0
+
+
+def _largest_by_rusage() -> int:
     try:
         import resource  # noqa: PLC0415 - exists on POSIX only
     except ImportError:
         return 0
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak if sys.platform == "darwin" else max(0, peak * 1024 - _mapped_bytes())
-
-
-def _mapped_bytes() -> int:
-    """Pages of mapped files, such as an input; the system takes them back at will."""
-    try:
-        status = Path("/proc/self/status").read_text("ascii")
-    except OSError:
-        return 0
-    return int(status.partition("RssFile:")[2].split()[0]) * 1024 if "RssFile:" in status else 0
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 
 
 def call_hook(hook: Callable[[], Any]) -> None:

@@ -21,7 +21,7 @@ from bentoml.yatai.access import LOCAL
 from bentoml.yatai.db.bundles import BundleQuery
 from bentoml.yatai.remote.repository import RemoteRepository
 from tests.repository.bundles import make_bundle
-from tests.repository.test_faults import SMALL_DISK, can_mount
+from tests.repository.small_disk import SMALL_DISK, can_mount
 from tests.yatai.conftest import Running
 from tests.yatai.wire import Wire
 
