@@ -15,11 +15,12 @@ ROOT = HERE.parents[1]
 
 
 def _python38() -> str | None:
-    found = shutil.which("python3.8")
-    if found:
-        return found
-    versions = sorted(Path.home().glob(".pyenv/versions/3.8.*/bin/python"))
-    return str(versions[-1]) if versions else None
+    versions = sorted(Path.home().glob(".pyenv/versions/3.8.*/bin/python"), reverse=True)
+    for candidate in filter(None, (shutil.which("python3.8"), *map(str, versions))):
+        probe = [candidate, "-c", "import sys; sys.exit(sys.version_info[:2] != (3, 8))"]
+        if subprocess.run(probe, check=False, capture_output=True).returncode == 0:
+            return candidate  # pyenv's shim is there without a 3.8 behind it, too
+    return None
 
 
 @pytest.fixture(scope="session")
