@@ -10,12 +10,13 @@ import re
 import sys
 import tempfile
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from bentoml.exceptions import BentoMLException, InvalidArgument
 from bentoml.frameworks.mlflow import MlflowModelArtifact, fetched
+from bentoml.service.saving import recorded
 from bentoml.tags import validate_service_name
 
 from .mlflow_model import MlflowModel, read_model
@@ -66,8 +67,8 @@ def import_mlflow(
     _check_name(class_name)
     with _service(class_name, model) as service:
         service.pack(ARTIFACT, str(directory))
-        examples = _answered(service, model.example)
-        return service.save(yatai_url, version, labels, examples)
+        with _with_example(service):
+            return service.save(yatai_url, version, labels)
 
 
 def _check_name(name: str) -> None:
@@ -83,23 +84,16 @@ def _name_from(source: str) -> str:
     return name if name[:1].isalpha() else _DEFAULT_NAME
 
 
-def _answered(service: BentoService, example: Any) -> dict[str, list[Any]] | None:
-    """The model's example for `save`, unless the model does not answer it."""
-    if example is None:
-        return None
-    from bentoml.inference.examples import record_examples  # noqa: PLC0415 - when there is one
-
-    api = service.get_inference_api(API)
-    value = example
-    if type(api.input_adapter).__name__ == "NdarrayInput" and api.batch and isinstance(example, list):
-        value = example[0]
-    examples = {API: [value]}
-    try:
-        record_examples(service, examples)
-    except BentoMLException as err:
-        logger.warning("The model's input example is left out: %s", err)
-        return None
-    return examples
+@contextmanager
+def _with_example(service: BentoService) -> Iterator[None]:
+    """Inside, the service is saved with the model's example, unless the model does not answer it."""
+    example = service.get_inference_api(API).example
+    with ExitStack() as stack:
+        try:
+            stack.enter_context(recorded(service, None if example is None else {API: [example]}))
+        except BentoMLException as err:
+            logger.warning("The model's input example is left out: %s", err)
+        yield
 
 
 @contextmanager
