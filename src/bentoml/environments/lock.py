@@ -10,7 +10,6 @@ import hashlib
 import logging
 import os
 import shutil
-import subprocess
 import tempfile
 from pathlib import Path
 
@@ -19,8 +18,8 @@ from bentoml.bundle.manifest import FileEntry, Manifest, manifest_text, verify_m
 from bentoml.bundle.requirements_file import index_options
 from bentoml.exceptions import BentoMLException, InvalidArgument, MissingDependencyException
 
-from .installers import clean_environment, find_uv
-from .pip_settings import uv_environment
+from .installers import find_uv
+from .resolver import uv_compile
 from .source import EnvironmentSource, environment_source
 
 logger = logging.getLogger("bentoml.environments")
@@ -74,22 +73,10 @@ def _replace(file: Path, data: bytes) -> None:
 
 
 def _compile(uv: str, source: EnvironmentSource, work: Path) -> str:
-    command = [uv, "pip", "compile", "requirements.txt", "--universal", "--generate-hashes", "--no-header"]
-    command += ["--no-annotate", "--quiet", "--output-file", LOCK_FILE]
+    options = ["--universal"]
     if source.python_minor:
-        command += ["--python-version", source.python_minor]
-    try:
-        done = subprocess.run(
-            command,
-            cwd=work,
-            env={"UV_HTTP_TIMEOUT": "30", **uv_environment(clean_environment())},
-            capture_output=True,
-            text=True,
-            timeout=_TIMEOUT_S,
-            check=False,
-        )
-    except subprocess.TimeoutExpired as err:
-        raise BentoMLException(f"uv found no versions within {_TIMEOUT_S:.0f} seconds") from err
+        options += ["--python-version", source.python_minor]
+    done = uv_compile(uv, "requirements.txt", options, LOCK_FILE, directory=work, timeout_s=_TIMEOUT_S)
     if done.returncode:
         raise BentoMLException(f"The requirements cannot be locked:\n{done.stderr.strip()[-4000:]}")
     return (work / LOCK_FILE).read_text("utf-8")

@@ -6,7 +6,6 @@ From the bundle's lock where there is one, else resolved by uv. The lines are fo
 from __future__ import annotations
 
 import re
-import subprocess
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -17,8 +16,7 @@ from bentoml.bundle.layout import BUNDLED_DEPENDENCIES
 from bentoml.bundle.requirements_file import index_options
 from bentoml.exceptions import BentoMLException, InvalidArgument
 
-from .installers import clean_environment
-from .pip_settings import uv_environment
+from .resolver import uv_compile
 from .source import EnvironmentSource
 from .targets import Target
 
@@ -45,23 +43,17 @@ def pinned_by_uv(uv: str, source: EnvironmentSource, target: Target, find_links:
     """
     with tempfile.TemporaryDirectory(prefix="bentoml-resolve-") as work:
         output = Path(work) / "pinned.txt"
-        command = [uv, "pip", "compile", source.requirements, "--only-binary", ":all:", "--generate-hashes"]
-        command += ["--no-header", "--no-annotate", "--quiet", "--output-file", str(output)]
-        command += target.uv_options()
-        for directory in find_links:
-            command += ["--find-links", str(directory.absolute())]
-        try:
-            done = subprocess.run(
-                command,
-                cwd=source.directory,
-                env={"UV_HTTP_TIMEOUT": "30", **uv_environment(clean_environment())},
-                capture_output=True,
-                text=True,
-                timeout=_TIMEOUT_S,
-                check=False,
-            )
-        except subprocess.TimeoutExpired as err:
-            raise BentoMLException(f"uv found no versions within {_TIMEOUT_S:.0f} seconds") from err
+        options = ["--only-binary", ":all:", *target.uv_options()]
+        for found in find_links:
+            options += ["--find-links", str(found.absolute())]
+        done = uv_compile(
+            uv,
+            source.requirements,
+            options,
+            str(output),
+            directory=source.directory,
+            timeout_s=_TIMEOUT_S,
+        )
         if done.returncode:
             raise _explained(done.stderr.strip()[-4000:], source.descriptor.tag, target)
         text = (source.directory / source.requirements).read_text("utf-8")
