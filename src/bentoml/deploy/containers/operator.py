@@ -14,35 +14,35 @@ from bentoml.containers.image_names import image_reference
 from bentoml.deploy import probe
 from bentoml.deploy.base import (
     CRASH_LOOP,
-    CREATE,
     ERROR,
     INACTIVATED,
-    NOTHING,
     PENDING,
     RUNNING,
     UNKNOWN,
-    UPDATE,
     Counters,
     Data,
     Observed,
     Plan,
     Wanted,
 )
-from bentoml.deploy.config import check_config, differences
+from bentoml.deploy.config import check_config
 from bentoml.deploy.machine import start
 from bentoml.deploy.machine.bundles import copy_bundle, remove_other_bundles
 from bentoml.deploy.machine.directory import DeploymentDirectory
 from bentoml.deploy.machine.log_file import tail
 from bentoml.deploy.machine.plans import (
+    changes_to,
     directory_of,
     end_keeper,
     endpoint,
     moment,
+    next_port,
     plan_data,
     reachable,
+    revision_drift,
     wanted_values,
 )
-from bentoml.deploy.machine.ports import choosing_port, free_port, planned_ports, require_free
+from bentoml.deploy.machine.ports import choosing_port, require_free
 from bentoml.deploy.registry import Host
 from bentoml.deploy.usage import with_usage
 from bentoml.exceptions import BentoMLException
@@ -67,11 +67,11 @@ class ContainerOperator:
 
     def plan(self, wanted: Wanted, data: Data) -> Plan:
         self._check(wanted)
-        before = self._directory(wanted).plan()
-        if not before:
-            return Plan(CREATE, (f"start {wanted.tag} in a container of {self._engine.name}",))
-        changes = differences(before["wanted"], wanted_values(wanted))
-        return Plan(UPDATE if changes else NOTHING, changes)
+        return changes_to(
+            self._directory(wanted).plan(),
+            wanted,
+            f"start {wanted.tag} in a container of {self._engine.name}",
+        )
 
     def apply(self, wanted: Wanted, data: Data, *, restart: bool = False) -> Data:
         config = self._check(wanted)
@@ -197,9 +197,7 @@ class ContainerOperator:
     def _next_plan(
         self, wanted: Wanted, config: ContainerConfig, directory: DeploymentDirectory, before: dict[str, Any]
     ) -> dict[str, Any]:
-        root = self._host.directory
         revision = int(before.get("revision", 0)) + 1
-        kept = before.get("port") if before.get("host") == config.host else None
         owner = hashlib.sha256(str(directory.path.resolve()).encode()).hexdigest()[:16]
         image = image_reference(None, wanted.bento_name, wanted.bento_version)
         return {
@@ -215,7 +213,7 @@ class ContainerOperator:
             "build_args": config.build_args,
             "network": config.network,
             "host": config.host,
-            "port": config.port or kept or free_port(config.host, self._host.ports, planned_ports(root)),
+            "port": next_port(config, before, self._host.directory, self._host.ports),
             "arguments": [*config.serve_arguments(), f"--grace={config.grace_s:g}"],
             "resources": resource_words(self._engine.name, config),
             "environment": config.environment,
@@ -282,14 +280,10 @@ def _info(plan: dict[str, Any], status: dict[str, Any], seen: Container | None) 
 def _drift(
     wanted: Wanted, plan: dict[str, Any], status: dict[str, Any], seen: Container | None
 ) -> tuple[str, ...]:
-    found = [f"{change} is not applied" for change in differences(plan["wanted"], wanted_values(wanted))]
+    found = revision_drift(wanted, plan, status)
     serving = status.get("serving")
     if not serving:
-        return (*found, "nothing serves")
-    if serving["revision"] != plan["revision"]:
-        found.append(
-            f"revision {serving['revision']} ({serving['tag']}) serves, {plan['revision']} is wanted"
-        )
+        return tuple(found)
     if seen is None:
         found.append(f"its container {serving['container']} is not there")
     elif seen.state != "running":

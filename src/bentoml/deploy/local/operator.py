@@ -14,33 +14,33 @@ from pydantic import Field
 from bentoml.deploy import probe
 from bentoml.deploy.base import (
     CRASH_LOOP,
-    CREATE,
     ERROR,
-    NOTHING,
     PENDING,
     RUNNING,
-    UPDATE,
     Counters,
     Data,
     Observed,
     Plan,
     Wanted,
 )
-from bentoml.deploy.config import OperatorConfig, check_config, differences
+from bentoml.deploy.config import OperatorConfig, check_config
 from bentoml.deploy.machine import start
 from bentoml.deploy.machine.bundles import copy_bundle, remove_other_bundles
 from bentoml.deploy.machine.directory import DeploymentDirectory
 from bentoml.deploy.machine.log_file import tail
 from bentoml.deploy.machine.plans import (
+    changes_to,
     directory_of,
     end_keeper,
     endpoint,
     moment,
+    next_port,
     plan_data,
     reachable,
+    revision_drift,
     wanted_values,
 )
-from bentoml.deploy.machine.ports import choosing_port, free_port, planned_ports, require_free
+from bentoml.deploy.machine.ports import choosing_port, require_free
 from bentoml.deploy.registry import Host
 from bentoml.deploy.usage import with_usage
 
@@ -70,11 +70,7 @@ class LocalOperator:
 
     def plan(self, wanted: Wanted, data: Data) -> Plan:
         self._check(wanted)
-        before = self._directory(wanted).plan()
-        if not before:
-            return Plan(CREATE, (f"start {wanted.tag}",))
-        changes = differences(before["wanted"], wanted_values(wanted))
-        return Plan(UPDATE if changes else NOTHING, changes)
+        return changes_to(self._directory(wanted).plan(), wanted, f"start {wanted.tag}")
 
     def apply(self, wanted: Wanted, data: Data, *, restart: bool = False) -> Data:
         config = self._check(wanted)
@@ -165,9 +161,7 @@ class LocalOperator:
         self, wanted: Wanted, config: LocalConfig, directory: DeploymentDirectory, before: dict[str, Any]
     ) -> dict[str, Any]:
         revision = int(before.get("revision", 0)) + 1
-        kept = before.get("port") if before.get("host") == config.host else None
-        root = self._host.directory
-        port = config.port or kept or free_port(config.host, self._host.ports, planned_ports(root))
+        port = next_port(config, before, self._host.directory, self._host.ports)
         variables = {
             "BENTOML_LOG_DIRECTORY": str(directory.logs),
             "PYTHONUNBUFFERED": "1",
@@ -222,14 +216,7 @@ class LocalOperator:
 
 
 def _drift(wanted: Wanted, plan: dict[str, Any], status: dict[str, Any]) -> tuple[str, ...]:
-    found = [f"{change} is not applied" for change in differences(plan["wanted"], wanted_values(wanted))]
-    serving = status.get("serving")
-    if not serving:
-        found.append("nothing serves")
-    elif serving["revision"] != plan["revision"]:
-        found.append(
-            f"revision {serving['revision']} ({serving['tag']}) serves, {plan['revision']} is wanted"
-        )
+    found = revision_drift(wanted, plan, status)
     if not Path(plan["bundle"]).is_dir():
         found.append("the files of its bundle are gone from this machine")
     return tuple(found)

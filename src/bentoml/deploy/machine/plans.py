@@ -6,13 +6,16 @@ import contextlib
 import os
 import signal
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from bentoml.deploy.base import Data, Wanted
+from bentoml.deploy.base import CREATE, NOTHING, UPDATE, Data, Plan, Wanted
+from bentoml.deploy.config import OperatorConfig, differences
 from bentoml.exceptions import BentoMLException, InvalidArgument
 
 from .directory import DeploymentDirectory
+from .ports import free_port, planned_ports
 
 _POLL_S = 0.05
 
@@ -28,6 +31,33 @@ def directory_of(root: Path, wanted: Wanted) -> DeploymentDirectory:
 def wanted_values(wanted: Wanted) -> dict[str, Any]:
     """What is compared to find out what changed."""
     return {"bento": wanted.tag, **{str(key): value for key, value in wanted.config.items()}}
+
+
+def changes_to(before: Mapping[str, Any], wanted: Wanted, first_step: str) -> Plan:
+    """What applying would do to a deployment whose plan is `before`; empty if there is none."""
+    if not before:
+        return Plan(CREATE, (first_step,))
+    changes = differences(before["wanted"], wanted_values(wanted))
+    return Plan(UPDATE if changes else NOTHING, changes)
+
+
+def next_port(config: OperatorConfig, before: Mapping[str, Any], root: Path, ports: tuple[int, int]) -> int:
+    """The port that is asked for, else the one it has on this address, else a free one."""
+    kept: int | None = before.get("port") if before.get("host") == config.host else None
+    return config.port or kept or free_port(config.host, ports, planned_ports(root))
+
+
+def revision_drift(wanted: Wanted, plan: Mapping[str, Any], status: Mapping[str, Any]) -> list[str]:
+    """What differs between what is wanted, what was planned and what serves."""
+    found = [f"{change} is not applied" for change in differences(plan["wanted"], wanted_values(wanted))]
+    serving = status.get("serving")
+    if not serving:
+        found.append("nothing serves")
+    elif serving["revision"] != plan["revision"]:
+        found.append(
+            f"revision {serving['revision']} ({serving['tag']}) serves, {plan['revision']} is wanted"
+        )
+    return found
 
 
 def plan_data(plan: dict[str, Any]) -> Data:
