@@ -45,7 +45,7 @@ def ensure(peer: Peer, workload: str, cache: Path, python38: str | None) -> Path
     base = find_old_python(python38) if peer.old_python else _base_python()
     digest = hashlib.sha256(json.dumps([base, requirements]).encode()).hexdigest()[:8]
     name = peer.name.removesuffix("-tuned").removesuffix("-2")  # the same software, started differently
-    folder = cache / "envs" / f"{name}-{digest}"
+    folder = cache.resolve() / "envs" / f"{name}-{digest}"
     python = folder / "bin" / "python"
     ready = folder / ".ready"
     if ready.exists():
