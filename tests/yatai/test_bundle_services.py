@@ -158,13 +158,13 @@ def test_pruning_keeps_the_newest_and_those_with_aliases(registry: Registry, add
         add("Iris", version)
     add("Other", "1")
     registry.aliases.move(LOCAL, "Iris", "prod", "1")
-    planned = registry.bundles.prune(LOCAL, keep_last=1)
-    assert [record.tag for record in planned] == ["Iris:3", "Iris:2"]
+    planned = registry.retention.prune(LOCAL, keep_last=1)
+    assert [str(tag) for tag in planned] == ["Iris:3", "Iris:2"]
     assert len(tags(registry)) == 5
-    registry.bundles.prune(LOCAL, keep_last=1, dry_run=False)
+    registry.retention.prune(LOCAL, keep_last=1, dry_run=False)
     assert tags(registry) == ["Other:1", "Iris:4", "Iris:1"]
     with pytest.raises(InvalidArgument):
-        registry.bundles.prune(LOCAL, keep_last=0)
+        registry.retention.prune(LOCAL, keep_last=0)
 
 
 def test_pruning_goes_on_when_a_bundle_gets_an_alias_meanwhile(
@@ -172,17 +172,17 @@ def test_pruning_goes_on_when_a_bundle_gets_an_alias_meanwhile(
 ) -> None:
     for version in ("1", "2", "3", "4"):
         add("Iris", version)
-    found = registry.bundles._beyond
 
-    def and_then_an_alias(*arguments: Any) -> list[BundleRecord]:
-        doomed = found(*arguments)
+    def before_the_first(*arguments: Any, **options: Any) -> None:
+        monkeypatch.setattr(Bundles, "delete", delete)
         registry.aliases.move(LOCAL, "Iris", "prod", "3")
         registry.bundles.delete(LOCAL, "Iris", "2")
-        return doomed
+        delete(*arguments, **options)
 
-    monkeypatch.setattr(Bundles, "_beyond", lambda _self, *arguments: and_then_an_alias(*arguments))
-    gone = registry.bundles.prune(LOCAL, keep_last=1, dry_run=False)
-    assert [record.tag for record in gone] == ["Iris:1"]
+    delete = Bundles.delete
+    monkeypatch.setattr(Bundles, "delete", before_the_first)
+    gone = registry.retention.prune(LOCAL, keep_last=1, dry_run=False)
+    assert [str(tag) for tag in gone] == ["Iris:1"]
     assert tags(registry) == ["Iris:4", "Iris:3"]
 
 

@@ -117,6 +117,9 @@ def test_P10_calls_need_a_token_with_the_right_scope(start: Callable[..., Runnin
         ("CreateToken", {"name": "other", "scopes": ["admin"]}),
         ("DeleteDeployment", {"deployment_name": "abcd"}),
         ("PruneBentos", {"keep_last": 1}),
+        ("SetRetention", {"keep_last": 1}),
+        ("RemoveRetention", {}),
+        ("ApplyRetention", {"dry_run": True}),
     ):
         with pytest.raises(grpc.RpcError) as failure:
             client.call(name, **fields)

@@ -16,6 +16,7 @@ _COMMANDS = {
     "label": Entry("bentoml.cli.yatai_label", "Set and remove labels of a bundle."),
     "note": Entry("bentoml.cli.yatai_note", "Write a note about a bundle."),
     "prune": Entry("bentoml.cli.yatai_prune", "Delete all but the newest bundles."),
+    "retention": Entry("bentoml.cli.yatai_retention", "Rules about how many bundles of a name stay."),
     "restore": Entry("bentoml.cli.yatai_restore", "Bring back a deleted bundle."),
     "token": Entry("bentoml.cli.yatai_token", "Make, list and revoke access tokens."),
 }

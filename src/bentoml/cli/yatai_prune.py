@@ -26,7 +26,8 @@ def command(_bundle: Path | None = None) -> click.Command:
 def prune(name: str | None, keep_last: int, really: bool, labels: str | None, yatai_url: str | None) -> None:
     """Delete all but the newest bundles of NAME, or of every name.
 
-    A bundle that an alias points to always stays, and is not counted.
+    A bundle that an alias points to or a deployment names always stays, and is not counted. For a rule that
+    the server applies by itself, see `bentoml yatai retention`.
     """
     fields = {"name": name, "keep_last": keep_last, "labels_query": labels, "dry_run": not really}
     gone = registry_calls(yatai_url).call("PruneBentos", timeout_s=None, **fields)["bentos"]

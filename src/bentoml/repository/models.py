@@ -184,6 +184,17 @@ tokens = Table(
     Column("revoked_at", DateTime),
 )
 
+# How many bundles of a name stay; the rule with the name "" is for every name without one of its own.
+retention_rules = Table(
+    "retention_rules",
+    metadata,
+    Column("name", String, primary_key=True),
+    Column("keep_last", Integer),  # NULL: all of them
+    Column("set_at", DateTime, nullable=False),
+    Column("set_by", String, nullable=False),
+    Column("applied_at", DateTime),
+)
+
 uploads = Table(
     "uploads",
     metadata,

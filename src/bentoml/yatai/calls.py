@@ -13,6 +13,7 @@ from .api.admin_calls import AdminCalls
 from .api.bundle_calls import BundleCalls
 from .api.deployment_calls import DeploymentCalls
 from .api.handlers import handler_of
+from .api.retention_calls import RetentionCalls
 from .registry import open_registry
 
 
@@ -29,7 +30,12 @@ class LocalCalls:
 
     def __init__(self, settings: Settings) -> None:
         registry = open_registry(settings)
-        self._groups = (BundleCalls(registry), AdminCalls(registry), DeploymentCalls(registry))
+        self._groups = (
+            BundleCalls(registry),
+            RetentionCalls(registry),
+            AdminCalls(registry),
+            DeploymentCalls(registry),
+        )
 
     def call(self, name: str, /, **fields: Any) -> dict[str, Any]:
         fields.pop("timeout_s", None)  # nothing is sent anywhere

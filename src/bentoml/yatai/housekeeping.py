@@ -1,5 +1,5 @@
-"""Regular clean-up while the server runs: what crashes left, deleted bundles whose time is over, uploads
-that nobody finished.
+"""Regular clean-up while the server runs: what crashes left, bundles that the retention rules do not keep,
+deleted bundles whose time is over, uploads that nobody finished.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import threading
 from bentoml.exceptions import BentoMLException
 
 from .registry import Registry
+from .services.retention import RULES
 
 logger = logging.getLogger("bentoml.yatai")
 
@@ -35,6 +36,8 @@ class Housekeeping:
     def clean_up(self) -> None:
         """One round."""
         self._registry.bundles.store.clean_up()
+        for tag in self._registry.retention.apply(RULES):
+            logger.info("Deleted %s, as the retention rules say; it can be restored", tag)
         for tag in self._registry.bundles.purge():
             logger.info("Removed the deleted bundle %s for good", tag)
         self._registry.uploads.clean_up()

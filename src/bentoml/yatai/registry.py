@@ -22,6 +22,7 @@ from .services.deployments import Deployments
 from .services.events import Events
 from .services.images import Images
 from .services.operations import Operations
+from .services.retention import Retention
 from .services.tokens import Tokens
 from .services.uploads import Uploads
 
@@ -35,6 +36,7 @@ class Registry:
     database: Database
     bundles: Bundles
     aliases: Aliases
+    retention: Retention
     uploads: Uploads
     deployments: Deployments
     operations: Operations
@@ -61,6 +63,7 @@ def open_registry(settings: Settings) -> Registry:
         database=database,
         bundles=bundles,
         aliases=Aliases(database),
+        retention=Retention(database, bundles),
         uploads=Uploads(database, bundles, scratch / "uploads"),
         deployments=deployments,
         operations=Operations(deployments, bundles, host, yatai.namespace),

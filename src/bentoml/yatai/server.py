@@ -13,6 +13,7 @@ from .api.calls import CallContext
 from .api.deployment_calls import DeploymentCalls
 from .api.image_calls import ImageCalls
 from .api.metrics import RpcMetrics
+from .api.retention_calls import RetentionCalls
 from .api.server import RpcServer
 from .api.stalls import StallWatch
 from .api.transfer_calls import TransferCalls
@@ -41,6 +42,7 @@ class YataiServer:
         shared = CallContext(authenticator, metrics, StallWatch(yatai.stalled_s), hidden)
         groups = [
             BundleCalls(registry),
+            RetentionCalls(registry),
             TransferCalls(registry),
             DeploymentCalls(registry),
             ImageCalls(registry),

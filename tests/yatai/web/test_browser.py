@@ -60,6 +60,7 @@ PAGES += [
     "/activity",
     "/tokens",
     "/trash",
+    "/retention",
     "/repository/Iris/2/delete",
 ]
 

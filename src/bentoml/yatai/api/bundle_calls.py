@@ -121,16 +121,6 @@ class BundleCalls:
         first, second = self._referred(request["first"]), self._referred(request["second"])
         return {"differences": compare(first, second)}
 
-    def prune_bentos(self, caller: Caller, request: Fields) -> Fields:
-        gone = self._bundles.prune(
-            caller,
-            keep_last=request["keep_last"],
-            name=request["name"] or None,
-            labels=request["labels_query"],
-            dry_run=request["dry_run"],
-        )
-        return {"bentos": [{"name": record.name, "version": record.version} for record in gone]}
-
     def _referred(self, reference: Fields | None) -> BundleRecord:
         if reference is None:
             raise InvalidArgument("The request names no bundle.")

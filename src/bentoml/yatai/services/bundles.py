@@ -1,8 +1,7 @@
-"""Saved bundles: find, change, compare, delete, restore, and keep only some."""
+"""Saved bundles: find, change, delete, restore."""
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -15,9 +14,8 @@ from bentoml.exceptions import InvalidArgument, NotFound
 from bentoml.repository.base import BundleRecord
 from bentoml.repository.database import Database
 from bentoml.repository.models import utc_now
-from bentoml.repository.selector import Selector, parse_selector
 from bentoml.tags import LATEST, Tag, validate_label_key, validate_labels, validate_service_name
-from bentoml.yatai.access import ADMIN, WRITE, Caller
+from bentoml.yatai.access import WRITE, Caller
 from bentoml.yatai.blobs.base import BundleStore
 from bentoml.yatai.db import aliases as alias_db
 from bentoml.yatai.db import bundles as bundle_db
@@ -25,8 +23,6 @@ from bentoml.yatai.db import events
 from bentoml.yatai.db.bundles import BundleQuery, NameSummary
 
 from .aliases import validate_alias
-
-logger = logging.getLogger("bentoml.yatai")
 
 MAX_NOTE_CHARS = 20_000
 MAX_LABELS = 100
@@ -148,8 +144,13 @@ class Bundles:
         self._database.write(work)
         return self._again(record)
 
-    def delete(self, caller: Caller, name: str, version: str) -> None:
+    def delete(
+        self, caller: Caller, name: str, version: str, also: Callable[[Connection], None] | None = None
+    ) -> None:
         """Delete one bundle; it can be restored for a while.
+
+        Args:
+            also: runs in the same transaction; what it raises leaves the bundle there.
 
         Raises:
             NotFound: there is none.
@@ -159,7 +160,14 @@ class Bundles:
         tag = Tag(name, version)
         if tag.is_latest:
             raise InvalidArgument(f"Cannot delete '{tag}': name the version, it may change meanwhile.")
-        self.store.set_aside(tag, self._deleting(caller, tag))
+
+        def deleting(connection: Connection) -> None:
+            _require_no_alias(connection, tag)
+            if also is not None:
+                also(connection)
+            events.record(connection, caller, "bundle.delete", BUNDLE, str(tag))
+
+        self.store.set_aside(tag, deleting)
 
     def restore(self, caller: Caller, name: str, version: str) -> BundleRecord:
         """Bring back a deleted bundle. Raises `NotFound`, `AlreadyExists`."""
@@ -172,69 +180,17 @@ class Bundles:
         """Remove for good what was deleted longer ago than the period for restoring."""
         return self.store.purge(utc_now() - self.restore_period)
 
-    def prune(
-        self,
-        caller: Caller,
-        *,
-        keep_last: int,
-        name: str | None = None,
-        labels: str | None = None,
-        dry_run: bool = True,
-    ) -> list[BundleRecord]:
-        """Delete all but the newest bundles of every name; never one that an alias points to.
-
-        Returns what went, or would go.
-
-        Args:
-            keep_last: how many of each name stay, not counting those with aliases.
-            labels: a label query; other bundles are neither counted nor deleted.
-            dry_run: only say which would go.
-        """
-        caller.require(ADMIN)
-        if keep_last < 1:
-            raise InvalidArgument(f"keep_last is {keep_last}; at least one bundle of a name stays.")
-        doomed = self._beyond(keep_last, name, parse_selector(labels))
-        return doomed if dry_run else [record for record in doomed if self._delete_if_free(caller, record)]
-
-    def _delete_if_free(self, caller: Caller, record: BundleRecord) -> bool:
-        """False if somebody deleted it meanwhile, or gave it an alias."""
-        tag = Tag(record.name, record.version)
-        try:
-            self.store.set_aside(tag, self._deleting(caller, tag))
-        except (NotFound, InvalidArgument) as err:
-            logger.info("%s stays: %s", tag, err)
-            return False
-        return True
-
-    def _beyond(self, keep_last: int, name: str | None, selector: Selector) -> list[BundleRecord]:
-        kept: dict[str, int] = {}
-        doomed = []
-        for record in self._all(BundleQuery(name=name, labels=selector)):
-            if record.aliases:
-                continue
-            kept[record.name] = kept.get(record.name, 0) + 1
-            if kept[record.name] > keep_last:
-                doomed.append(record)
-        return doomed
-
-    def _all(self, query: BundleQuery) -> list[BundleRecord]:
-        everything = BundleQuery(name=query.name, labels=query.labels, limit=2**31 - 1)
-        return self.by_ids([row_id for row_id, _ in self.keys(everything)])
-
-    def _deleting(self, caller: Caller, tag: Tag) -> Callable[..., None]:
-        def work(connection: Connection) -> None:
-            pointing = alias_db.to_version(connection, tag.name, tag.version)
-            if pointing:
-                raise InvalidArgument(
-                    f"{tag} is not deleted, because the alias '{tag.name}@{pointing[0]}' points to it. "
-                    "Move or remove the alias first."
-                )
-            events.record(connection, caller, "bundle.delete", BUNDLE, str(tag))
-
-        return work
-
     def _again(self, record: BundleRecord) -> BundleRecord:
         found = self.by_ids([record.row_id])
         if not found:
             raise NotFound(f"BentoService {record.tag} has been deleted meanwhile")
         return found[0]
+
+
+def _require_no_alias(connection: Connection, tag: Tag) -> None:
+    pointing = alias_db.to_version(connection, tag.name, tag.version)
+    if pointing:
+        raise InvalidArgument(
+            f"{tag} is not deleted, because the alias '{tag.name}@{pointing[0]}' points to it. "
+            "Move or remove the alias first."
+        )

@@ -22,6 +22,7 @@ from .routes_deploy import deploy_routes
 from .routes_deployments import deployment_routes
 from .routes_health import health_routes
 from .routes_home import home_routes
+from .routes_retention import retention_routes
 from .routes_session import session_routes
 from .routes_tokens import token_routes
 from .security import SiteGuard, allowed_hosts
@@ -42,6 +43,7 @@ def build_web_app(state: WebState) -> Starlette:
         *bundle_routes(views),
         *deployment_routes(views),
         *deploy_routes(views),
+        *retention_routes(views),
         *token_routes(views),
         *session_routes(views),
         Mount("/static", StaticFiles(directory=STATIC)),

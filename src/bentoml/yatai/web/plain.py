@@ -7,9 +7,11 @@ from datetime import datetime, timezone
 from typing import Any
 
 from bentoml.repository.base import BundleRecord
+from bentoml.tags import Tag
 from bentoml.yatai.db.aliases import Alias, AliasMove
 from bentoml.yatai.db.deployments import Deployment
 from bentoml.yatai.db.events import Event
+from bentoml.yatai.db.retention import Rule
 from bentoml.yatai.db.tokens import Token
 
 Plain = dict[str, Any]
@@ -93,6 +95,21 @@ def alias_move_row(move: AliasMove) -> Plain:
         "at": moment(move.moved_at),
         "by": move.moved_by,
     }
+
+
+def rule_row(rule: Rule) -> Plain:
+    """`keep_last` is None if all stay; the name "" means every other name."""
+    return {
+        "name": rule.name,
+        "keep_last": rule.keep_last,
+        "set_at": moment(rule.set_at),
+        "set_by": rule.set_by,
+        "applied_at": moment(rule.applied_at),
+    }
+
+
+def tag_row(tag: Tag) -> Plain:
+    return {"name": tag.name, "version": tag.version, "tag": str(tag)}
 
 
 def token_row(token: Token, now: datetime) -> Plain:

@@ -17,7 +17,7 @@ from bentoml.yatai.services.compare import compare, compare_files
 
 from .api_calls import with_call
 from .contents import digests, is_near, operations, read_contents
-from .plain import alias_move_row, alias_row, bundle_detail, bundle_row, event_row
+from .plain import alias_move_row, alias_row, bundle_detail, bundle_row, event_row, rule_row
 from .views import Views, number
 
 ROWS = 40
@@ -62,10 +62,12 @@ def bundle_routes(views: Views) -> list[Route]:
             raise NotFound(f"There is no bundle named '{name}'.")
         moves = [move for alias in aliases for move in registry.aliases.history(name, alias.alias)[:5]]
         moves.sort(key=lambda move: move.moved_at, reverse=True)
+        rule = registry.retention.rule_of(name)
         return {
             "name": name,
             **data,
             "asked": {"labels": request.query_params.get("labels", "")},
+            "retention": rule_row(rule) if rule else None,
             "aliases": [alias_row(alias) for alias in aliases],
             "alias_moves": [alias_move_row(move) for move in moves[:10]],
             "events": [event_row(event) for event in registry.events.find(caller, resource=name, limit=8)],
