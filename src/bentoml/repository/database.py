@@ -24,6 +24,7 @@ from bentoml.exceptions import (
     MissingDependencyException,
 )
 
+from .durable import explained
 from .engine import open_engine, run, shown_address
 from .schema import EMPTY, HEAD, create_tables, ensure_current, read_revision
 
@@ -96,11 +97,12 @@ class SqliteDatabase:
         return run(self._engine, work, write=True)
 
     def _prepare(self) -> None:
-        if not self._is_current or not self.path.exists():
-            self._engine.dispose()  # connections of a file that is gone would go on without a trace
-            self._observer = None
-            ensure_current(self._engine, self.path, self._may_create)
-            self._is_current = True
+        with explained(f"Opening the index '{self.path}'"):
+            if not self._is_current or not self.path.exists():
+                self._engine.dispose()  # connections of a file that is gone would go on without a trace
+                self._observer = None
+                ensure_current(self._engine, self.path, self._may_create)
+                self._is_current = True
 
 
 class PostgresDatabase:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -61,6 +62,7 @@ class Shelf:
 
 
 def _located(record: BundleRecord, expected: Path) -> BundleRecord:
-    if expected.is_dir():
+    # `os.path.isdir` is false for what may not be looked at; a `Path` raises then.
+    if os.path.isdir(expected):
         return replace(record, uri=str(expected))
-    return record if Path(record.uri).is_dir() else replace(record, status=BROKEN)
+    return record if os.path.isdir(record.uri) else replace(record, status=BROKEN)

@@ -285,7 +285,7 @@ class YataiSettings(Group):
     stalled_s: float = option(
         60.0,
         "yatai.stalled",
-        "Seconds without a message until an upload is given up.",
+        "Seconds in which nothing moves until an upload or a download is ended.",
         "BENTOML_YATAI_STALLED",
         gt=0,
     )

@@ -96,9 +96,10 @@ class _Call:
             call.received = 1
             with self._explained(context, call) as failure:
                 caller = self._caller(context)
-                for answer in self._handler(caller, convert.read(self._method.request, data)):
+                answers = self._handler(caller, convert.read(self._method.request, data))
+                for answer in self._shared.stalls.watch_sending(map(self._encode, answers), context):
                     call.sent += 1
-                    yield self._encode(answer)
+                    yield answer
             if failure:
                 yield self._in_band(failure[0])
 

@@ -1,4 +1,4 @@
-"""Ends streams on which nothing arrives any more, so that a silent client holds no thread for ever."""
+"""Ends streams on which nothing moves any more, so that a silent client holds no thread for ever."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _LOOK_EVERY_S = 0.5
 
 
 class StallWatch:
-    """Cancels calls that received nothing for `limit_s`."""
+    """Cancels calls that received nothing, or got rid of nothing, for `limit_s`."""
 
     def __init__(self, limit_s: float) -> None:
         self._limit_s = limit_s
@@ -34,6 +34,17 @@ class StallWatch:
                 self._calls.pop(key, None)  # the time that the server itself takes does not count
                 yield message
                 self._note(key, context)
+        finally:
+            self._calls.pop(key, None)
+
+    def watch_sending(self, answers: Iterable[bytes], context: Any) -> Iterator[bytes]:
+        """The answers of a stream, as long as they are taken."""
+        key = id(context)
+        try:
+            for answer in answers:
+                self._note(key, context)
+                yield answer
+                self._calls.pop(key, None)
         finally:
             self._calls.pop(key, None)
 

@@ -10,6 +10,7 @@ from bentoml.bundle.packing import TarStream
 from bentoml.exceptions import FailedPrecondition, InvalidArgument, NotFound, OutOfRange
 from bentoml.repository.base import BundleRecord
 from bentoml.rpc.bundles import bento_message
+from bentoml.rpc.pieces import paced
 from bentoml.tags import Tag
 from bentoml.yatai.access import READ, WRITE, Caller
 from bentoml.yatai.registry import Registry
@@ -89,8 +90,8 @@ class TransferCalls:
         caller.require(READ)
         record = self._bundles.find(request["bento_name"], request["bento_version"])
         with self._bundles.directory(record) as path:
-            for chunk in TarStream(path).iter_chunks(chunk_bytes=CHUNK_BYTES):
-                yield {"status": {}, "bento_bundle": chunk}
+            for piece in paced(TarStream(path).iter_chunks(chunk_bytes=CHUNK_BYTES)):
+                yield {"status": {}, "bento_bundle": bytes(piece)}
 
     def fetch_bento(self, caller: Caller, request: Fields) -> Iterator[Fields]:
         """A download that can go on after a break; the last message has the digest of all bytes."""
@@ -109,13 +110,18 @@ def _pieces(record: BundleRecord, tar: TarStream, offset: int) -> Iterator[Field
         raise OutOfRange(f"The archive has {tar.size_bytes} bytes; it cannot go on at {offset}.")
     yield {"bento": bento_message(record), "size_bytes": tar.size_bytes}
     digest = hashlib.sha256()
-    position = 0
-    try:
+
+    def rest() -> Iterator[bytes]:
+        position = 0
         for chunk in tar.iter_chunks(chunk_bytes=CHUNK_BYTES):
             digest.update(chunk)
             if position + len(chunk) > offset:
-                yield {"data": chunk[max(0, offset - position) :]}
+                yield chunk[max(0, offset - position) :]
             position += len(chunk)
+
+    try:
+        for piece in paced(rest()):
+            yield {"data": piece}
     except FileNotFoundError as err:
         raise NotFound(f"{record.tag} was deleted while it was read.") from err
     yield {"sha256": digest.hexdigest()}

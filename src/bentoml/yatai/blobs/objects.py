@@ -96,8 +96,17 @@ class ObjectStore:
                 self._retrying(f"Storing {tag}", lambda: self._put(packed, uri))
                 self._index.add(tag, uri, complete)
             except BaseException:
-                self._remove_quietly(uri)
+                if not self._may_be_listed(uri):
+                    self._remove_quietly(uri)
                 raise
+
+    def _may_be_listed(self, uri: str) -> bool:
+        """A database that was lost while it committed may have the row; then the object has to stay."""
+        try:
+            return uri in self._index.addresses()
+        except Exception as err:
+            logger.warning("Whether '%s' is in use cannot be asked, so it stays for now: %s", uri, err)
+            return True
 
     def set_aside(self, tag: Tag, also: InSameTransaction | None = None) -> None:
         record = self._index.find(tag)
@@ -247,9 +256,10 @@ def open_object_store(
         files = open_file_system(
             url,
             client_kwargs=client,
-            config_kwargs={"signature_version": signature_version},
+            config_kwargs={"signature_version": signature_version, "retries": {"total_max_attempts": 1}},
             use_listings_cache=False,
         )
+        files.retries = 1  # retries of three layers would multiply: one operation here made 40 requests
         return ObjectStore(index, files, url, "S3", scratch, expiration_s)
     if scheme == "gs":
         options = {"endpoint_url": endpoint_url} if endpoint_url else {}

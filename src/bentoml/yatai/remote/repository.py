@@ -7,7 +7,6 @@ import contextlib
 import shutil
 import tempfile
 from collections.abc import Mapping
-from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -47,15 +46,18 @@ class RemoteRepository:
 
     def __init__(self, client: RpcClient) -> None:
         self.client = client
+        self._is_old: bool | None = None
 
-    @cached_property
+    @property
     def is_old(self) -> bool:
-        """Whether the server is of the 0.13 line, which has none of the newer calls."""
-        try:
-            self.client.call("WhoAmI", repeatable=True)  # 0.13 cannot even answer which version it is
-        except Unsupported:
-            return True
-        return False
+        """Whether the server is of the 0.13 line, which has none of the newer calls.
+
+        No `cached_property`: before Python 3.12 it has one lock for all objects of the class, and one slow
+        server would keep the clients of all others waiting.
+        """
+        if self._is_old is None:
+            self._is_old = _is_old(self.client)
+        return self._is_old
 
     def save(
         self,
@@ -188,3 +190,11 @@ class RemoteRepository:
             raise NotFound(f"BentoService {name}:{version} not found - NOT_FOUND:{err}") from err
         bento: dict[str, Any] = answer["bento"]
         return bento
+
+
+def _is_old(client: RpcClient) -> bool:
+    try:
+        client.call("WhoAmI", repeatable=True)  # 0.13 cannot even answer which version it is
+    except Unsupported:
+        return True
+    return False

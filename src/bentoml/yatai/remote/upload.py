@@ -23,6 +23,7 @@ from bentoml.repository.base import BundleRecord
 from bentoml.repository.locks import FileLock
 from bentoml.rpc.bundles import record_of
 from bentoml.rpc.channel import ATTEMPTS, RpcClient, Unreachable, pause, retrying
+from bentoml.rpc.pieces import paced
 from bentoml.rpc.status import ABORTED
 from bentoml.settings import home
 from bentoml.tags import Tag
@@ -121,7 +122,7 @@ def _send_rest(client: RpcClient, outgoing: Outgoing, state: dict[str, Any], adv
 def _messages(outgoing: Outgoing, upload_id: str, offset: int, advance: Advance) -> Iterator[dict[str, Any]]:
     yield {"upload_id": upload_id, "offset": offset}
     done = offset
-    for chunk in joined(outgoing.tar.iter_chunks(offset, CHUNK_BYTES), SMALL_BYTES):
+    for chunk in paced(joined(outgoing.tar.iter_chunks(offset, CHUNK_BYTES), SMALL_BYTES)):
         yield {"data": chunk}
         done += len(chunk)
         advance(done)
