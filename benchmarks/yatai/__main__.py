@@ -21,7 +21,7 @@ from pathlib import Path
 
 from .listing import measure_listing
 from .pages import measure_pages
-from .pushing import measure_pushes
+from .pushing import measure_transfers
 from .registry import fill, running_server
 
 
@@ -50,7 +50,7 @@ def main() -> None:
             elif options.what == "pages":
                 result = measure_pages(server, options.readings, options.meanwhile)
             else:
-                result = measure_pushes(server, Path(directory), options.pushes, options.mib << 20)
+                result = measure_transfers(server, Path(directory), options.pushes, options.mib << 20)
     result["machine"] = f"{os.cpu_count()} CPUs, Python {platform.python_version()}"
     print(json.dumps(result, indent=2))
 

@@ -1,19 +1,18 @@
-"""Concurrent pushes of large bundles, against the speed at which the disk copies the same bytes."""
+"""Concurrent pushes and pulls of large bundles, against what the disk and the machine can do."""
 
 from __future__ import annotations
 
 import os
-import resource
 import shutil
 import statistics
-import subprocess
-import sys
-import time
 from pathlib import Path
 from typing import Any
 
 from bentoml.bundle.manifest import write_manifest
+from bentoml.repository.local import LocalRepository
 
+from .bound import copy_speed, stream_speed
+from .clients import Timing, run_commands, run_waiting
 from .registry import Server
 
 _DESCRIPTOR = """\
@@ -29,73 +28,87 @@ env: {{python_version: 3.11.7, docker_base_image: python}}
 apis: []
 artifacts: []
 """
-_PUSH = (
-    "import sys; from pathlib import Path; from bentoml.yatai.client import get_yatai_client; "
-    "client = get_yatai_client(sys.argv[1]).repository; client.record; sys.stdout.write('r'); "
-    "sys.stdout.flush(); sys.stdin.read(1); client.upload_from_dir(Path(sys.argv[2]))"
-)
 
 
-def measure_pushes(
-    server: Server, space: Path, pushes: int, size_bytes: int, rounds: int = 3
+def measure_transfers(
+    server: Server, space: Path, clients: int, size_bytes: int, rounds: int = 3
 ) -> dict[str, Any]:
-    """Rounds of a copy, a push of the same amount, and another copy; the disk's speed changes meanwhile."""
-    found = [_round(server, space / f"round-{number}", pushes, size_bytes) for number in range(rounds)]
-    speeds = [one["push_mib_per_s"] for one in found]
-    copies = [one["copy_mib_per_s"] for one in found]
+    """Rounds of the bounds, pushes, pulls and commands; the disk's speed changes, so medians count."""
+    found = [_Round(server, space / f"round-{n}", clients, size_bytes).run() for n in range(rounds)]
+    medians = {
+        name: round(statistics.median(one[name] for one in found), 2 if "to_copy" in name else None)
+        for name in found[0]
+        if name != "failed" and not name.endswith("cpu_s")
+    }
     return {
-        "pushes": pushes,
+        "clients": clients,
         "mib_each": size_bytes >> 20,
         "failed": sum(one["failed"] for one in found),
-        "rounds": found,
-        "push_mib_per_s": round(statistics.median(speeds)),
-        "copy_mib_per_s": round(statistics.median(copies)),
-        "push_to_copy": round(statistics.median(one["push_to_copy"] for one in found), 2),
+        **medians,
         "server_rss_peak_mib": server.rss_peak_mib(),
+        "rounds": found,
     }
 
 
-def _round(server: Server, space: Path, pushes: int, size_bytes: int) -> dict[str, Any]:
-    sources = [_make(space / f"source-{n}", f"{space.name}.{n}", size_bytes) for n in range(pushes)]
-    before = _copy_speed(space, sources)
-    os.sync()
-    clients = [_start_client(server, source, space / f"client-{n}") for n, source in enumerate(sources)]
-    for client in clients:
-        assert client.stdout is not None
-        client.stdout.read(1)
-    server_cpu, client_cpu = server.cpu_s(), resource.getrusage(resource.RUSAGE_CHILDREN)
-    begun = time.perf_counter()
-    for client in clients:
-        assert client.stdin is not None
-        client.stdin.write(b"g")
-        client.stdin.close()
-    failed = sum(client.wait() != 0 for client in clients)
-    seconds = time.perf_counter() - begun
-    server_cpu, ended = server.cpu_s() - server_cpu, resource.getrusage(resource.RUSAGE_CHILDREN)
-    copy_mib_s = (before + _copy_speed(space, sources)) / 2
-    mib_s = pushes * (size_bytes >> 20) / seconds
-    shutil.rmtree(space)
-    return {
-        "failed": failed,
-        "seconds": round(seconds, 2),
-        "push_mib_per_s": round(mib_s),
-        "copy_mib_per_s": round(copy_mib_s),
-        "push_to_copy": round(mib_s / copy_mib_s, 2),
-        "server_cpu_s": round(server_cpu, 2),
-        # the start of the clients included, which is before the clock starts
-        "clients_cpu_s": round(
-            ended.ru_utime + ended.ru_stime - client_cpu.ru_utime - client_cpu.ru_stime, 2
-        ),
-    }
+class _Round:
+    """One round, in a directory of its own."""
 
+    def __init__(self, server: Server, space: Path, clients: int, size_bytes: int) -> None:
+        self._server = server
+        self._space = space
+        self._size_bytes = size_bytes
+        self._names = [f"{space.name}.{number}" for number in range(clients)]
+        self._homes = [space / f"home-{number}" for number in range(clients)]
+        self._sources = [_make(space / f"source-{name}", name, size_bytes) for name in self._names]
+        self._failed = 0
 
-def _start_client(server: Server, source: Path, home: Path) -> subprocess.Popen[bytes]:
-    return subprocess.Popen(
-        [sys.executable, "-c", _PUSH, server.address, str(source)],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        env={**os.environ, "BENTOML_HOME": str(home)},
-    )
+    def run(self) -> dict[str, Any]:
+        before = copy_speed(self._space, self._sources)
+        bounds = {
+            "bound_hashed_once_mib_per_s": round(stream_speed(self._space, self._sources, both_hash=False)),
+            "bound_hashed_twice_mib_per_s": round(stream_speed(self._space, self._sources, both_hash=True)),
+        }
+        address, tags = self._server.address, [f"Large:{name}" for name in self._names]
+        pushed = self._timed(
+            "push", lambda: run_waiting(address, "push", [*map(str, self._sources)], self._homes)
+        )
+        pulled = self._timed("pull", lambda: run_waiting(address, "pull", tags, self._homes))
+        copy = (before + copy_speed(self._space, self._sources)) / 2
+        commands = self._commands(address)
+        shutil.rmtree(self._space)
+        return {
+            "failed": self._failed,
+            **pushed,
+            **pulled,
+            **commands,
+            "copy_mib_per_s": round(copy),
+            "push_to_copy": round(pushed["push_mib_per_s"] / copy, 2),
+            "pull_to_copy": round(pulled["pull_mib_per_s"] / copy, 2),
+            **bounds,
+        }
+
+    def _commands(self, address: str) -> dict[str, Any]:
+        """The same as commands of a shell, with the start of Python in them."""
+        names = [f"{name}c" for name in self._names]
+        for name, home in zip(names, self._homes, strict=True):
+            source = _make(self._space / f"source-{name}", name, self._size_bytes)
+            LocalRepository(home).add_directory(source)
+            shutil.rmtree(source)
+        os.sync()
+        arguments = [["push", f"Large:{name}", "--yatai-url", address] for name in names]
+        return self._timed("push_command", lambda: run_commands(arguments, self._homes))
+
+    def _timed(self, name: str, run: Any) -> dict[str, Any]:
+        os.sync()
+        before = self._server.cpu_s()
+        timing: Timing = run()
+        self._failed += timing.failed
+        mib = len(self._names) * (self._size_bytes >> 20)
+        return {
+            f"{name}_mib_per_s": round(mib / timing.seconds),
+            f"{name}_server_cpu_s": round(self._server.cpu_s() - before, 2),
+            f"{name}_clients_cpu_s": round(timing.cpu_s, 2),
+        }
 
 
 def _make(path: Path, version: str, size_bytes: int) -> Path:
@@ -106,21 +119,3 @@ def _make(path: Path, version: str, size_bytes: int) -> Path:
             file.write(os.urandom(1 << 20))
     write_manifest(path)
     return path
-
-
-def _copy_speed(space: Path, sources: list[Path]) -> float:
-    """MiB a second of as many `cp` at once, each followed by `sync` of what it wrote: all of it on disk."""
-    os.sync()
-    target = space / "copy"
-    target.mkdir()
-    copy = 'cp -r "$1" "$2" && find "$2" -type f -exec sync {} +'
-    begun = time.perf_counter()
-    running = [
-        subprocess.Popen(["sh", "-c", copy, "sh", str(source), str(target / source.name)])
-        for source in sources
-    ]
-    assert all(process.wait() == 0 for process in running)
-    seconds = time.perf_counter() - begun
-    size = sum(path.stat().st_size for path in target.rglob("*") if path.is_file())
-    shutil.rmtree(target)
-    return size / (1 << 20) / seconds

@@ -52,16 +52,45 @@ class TarStream:
         used = sum(member.end_bytes for member in self._members)
         self.size_bytes = -(-(used + 2 * tarfile.BLOCKSIZE) // tarfile.RECORDSIZE) * tarfile.RECORDSIZE
 
-    def iter_chunks(self, offset: int = 0, chunk_bytes: int = _CHUNK) -> Iterator[bytes]:
-        """The bytes from `offset` on. Raises `BundleCorrupted` if a file changed meanwhile."""
+    def iter_parts(self, offset: int = 0) -> Iterator[bytes | FilePart]:
+        """The stream from `offset` on, as bytes and stretches of files that nobody has read yet."""
         position = 0
         for member in self._members:
             if position + member.end_bytes > offset:
-                yield from member.iter_chunks(max(0, offset - position), chunk_bytes)
+                yield from member.iter_parts(max(0, offset - position))
             position += member.end_bytes
         rest = self.size_bytes - max(position, offset)
         if rest > 0:
             yield tarfile.NUL * rest
+
+    def iter_chunks(self, offset: int = 0, chunk_bytes: int = _CHUNK) -> Iterator[bytes]:
+        """The bytes from `offset` on. Raises `BundleCorrupted` if a file changed meanwhile."""
+        for part in self.iter_parts(offset):
+            if isinstance(part, bytes):
+                yield part
+            else:
+                yield from part.iter_chunks(chunk_bytes)
+
+
+@dataclass(frozen=True, slots=True)
+class FilePart:
+    """A stretch of a file."""
+
+    path: Path
+    start: int
+    size_bytes: int
+
+    def iter_chunks(self, chunk_bytes: int) -> Iterator[bytes]:
+        """Its bytes. Raises `BundleCorrupted` if the file has fewer."""
+        with self.path.open("rb") as file:
+            file.seek(self.start)
+            left = self.size_bytes
+            while left > 0:
+                chunk = file.read(min(chunk_bytes, left))
+                if not chunk:
+                    raise became_shorter(self.path)
+                left -= len(chunk)
+                yield chunk
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,23 +113,20 @@ class _TarEntry:
         blocks = -(-self.size_bytes // tarfile.BLOCKSIZE)
         return len(self.header) + blocks * tarfile.BLOCKSIZE
 
-    def iter_chunks(self, offset: int, chunk_bytes: int) -> Iterator[bytes]:
+    def iter_parts(self, offset: int) -> Iterator[bytes | FilePart]:
         start = len(self.header)
         if offset < start:
             yield self.header[offset:]
         skipped = max(0, offset - start)
-        with self.path.open("rb") as file:
-            file.seek(skipped)
-            left = self.size_bytes - skipped
-            while left > 0:
-                chunk = file.read(min(chunk_bytes, left))
-                if not chunk:
-                    raise BundleCorrupted(f"'{self.path}' became shorter while it was read")
-                left -= len(chunk)
-                yield chunk
+        if skipped < self.size_bytes:
+            yield FilePart(self.path, skipped, self.size_bytes - skipped)
         padding = self.end_bytes - max(start + self.size_bytes, offset)
         if padding > 0:
             yield tarfile.NUL * padding
+
+
+def became_shorter(path: Path) -> BundleCorrupted:
+    return BundleCorrupted(f"'{path}' became shorter while it was read")
 
 
 def files_of(bundle: Path) -> Iterator[Path]:

@@ -176,17 +176,23 @@ class LocalRepository:
         path: Path,
         labels: Mapping[str, str] | None = None,
         lineage: Mapping[str, str] | None = None,
+        digests: Mapping[str, str] | None = None,
     ) -> Path:
-        """Add the bundle in `path`, a directory in a `workspace`, by moving it. Raises as `add_directory`."""
+        """Add the bundle in `path`, a directory in a `workspace`, by moving it. Raises as `add_directory`.
+
+        Args:
+            digests: SHA-256 of files that were hashed while they were written to `path`.
+        """
         from bentoml.bundle.descriptor import read_descriptor  # noqa: PLC0415 - loads the YAML reader
         from bentoml.bundle.trust.policy import require_signature  # noqa: PLC0415
 
         descriptor = read_descriptor(path)
         require_signature(path)
 
-        def move(target: Path) -> None:
+        def move(target: Path) -> Mapping[str, str] | None:
             target.rmdir()
             path.rename(target)
+            return digests
 
         addition = Addition({}, validate_labels(labels), validate_lineage(lineage))
         return self._changes.add(Tag(descriptor.name, descriptor.version), move, addition)

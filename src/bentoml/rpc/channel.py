@@ -64,12 +64,16 @@ class RpcClient:
 
     Args:
         url: `host:port`, or with `grpc://`, `http://` (plain), `grpcs://`, `https://` (TLS).
+
+    Attributes:
+        direct_host: the host that direct transfers may go to, or None.
     """
 
     def __init__(self, url: str, yatai: YataiSettings) -> None:
         self.url = url.strip()
         self._settings = yatai
         self._channel = _open_channel(self.url, yatai)
+        self.direct_host = _direct_host(self.url, yatai)
         self._metadata = [(_KEY_OF_CLIENT, __version__)]
         if yatai.access_token:
             self._metadata.append((yatai.access_token_header.lower(), yatai.access_token))
@@ -212,6 +216,14 @@ def _open_channel(url: str, yatai: YataiSettings) -> Any:
         certificate_chain=_read(yatai.tls_client_cert, "yatai.remote.tls.client_cert"),
     )
     return grpc.secure_channel(target, credentials, options=_OPTIONS)
+
+
+def _direct_host(url: str, yatai: YataiSettings) -> str | None:
+    """None where direct transfers are not wanted, or would leave the encrypted connection."""
+    scheme, target = _split(url)
+    if not yatai.direct_transfers or scheme not in _PLAIN:
+        return None
+    return target.rpartition(":")[0].strip("[]")
 
 
 def _split(url: str) -> tuple[str, str]:

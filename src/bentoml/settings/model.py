@@ -178,6 +178,12 @@ class YataiSettings(Group):
     access_token_header: str = option(
         "access_token", "yatai.remote.access_token_header", "Metadata key of the token."
     )
+    direct_transfers: bool = option(
+        True,
+        "yatai.remote.direct_transfers",
+        "Send the bytes of bundles to the web port of a server without TLS, which takes less time than gRPC.",
+        "BENTOML_YATAI_DIRECT_TRANSFERS",
+    )
     tls_root_ca_cert: str | None = option(None, "yatai.remote.tls.root_ca_cert", "CA file.")
     tls_client_key: str | None = option(None, "yatai.remote.tls.client_key", "Client key file.")
     tls_client_cert: str | None = option(None, "yatai.remote.tls.client_cert", "Client certificate file.")

@@ -6,7 +6,6 @@ import logging
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, TypeGuard, cast
 
 from bentoml.exceptions import BentoMLException, InvalidArgument
@@ -69,12 +68,12 @@ class RepositoryClient:
             NotFound: there is no such bundle.
             AlreadyExists: the local repository has it already.
         """
-        local = self._local()
+        local = cast("LocalRepository", self._local()._repository)
         record = self.record(bento)
-        with TemporaryDirectory(prefix="bentoml-pull-") as directory:
-            target = Path(directory) / record.name
-            self.download_to_directory(record, target)
-            return local.upload_from_dir(target, record.labels, record.lineage)
+        with local.workspace() as space:
+            target = space / record.name
+            digests = cast("RemoteRepository", self._repository).download(record, target)
+            return str(local.adopt(target, record.labels, record.lineage, digests))
 
     def get(self, bento: str) -> Bento:
         """One bundle by `name:version`. Raises `NotFound`, `InvalidArgument`."""

@@ -7,8 +7,6 @@ all new RPCs get a real gRPC status.
 from __future__ import annotations
 
 import contextlib
-import logging
-import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -18,14 +16,13 @@ import grpc
 from bentoml.exceptions import BentoMLException
 from bentoml.rpc import convert
 from bentoml.rpc.convert import Method
-from bentoml.rpc.status import INTERNAL, shown, status_message
+from bentoml.rpc.status import shown, status_message
 from bentoml.yatai.access import READ, Caller
 
 from .auth import Authenticator
 from .metrics import CallMetrics, RpcMetrics
+from .presenting import Presenter
 from .stalls import StallWatch
-
-logger = logging.getLogger("bentoml.yatai")
 
 CLIENT_KEY = "bentoml-client"
 _CODES = {code.value[0]: code for code in grpc.StatusCode}
@@ -37,13 +34,13 @@ class CallContext:
     """What the plumbing of RPCs shares.
 
     Attributes:
-        hidden: texts that no client may see, such as directories of the server.
+        present: what clients are told about errors.
     """
 
     authenticator: Authenticator
     metrics: RpcMetrics
     stalls: StallWatch
-    hidden: tuple[str, ...] = ()
+    present: Presenter
 
 
 def method_handler(method: Method, handler: Handler, shared: CallContext, *, is_open: bool) -> Any:
@@ -125,7 +122,7 @@ class _Call:
         try:
             yield failure
         except BentoMLException as err:
-            failure.append(self._presentable(err))
+            failure.append(self._shared.present(self._method.name, err))
         except grpc.RpcError:
             call.code = 1  # the client went away; nobody reads an answer
             raise
@@ -133,7 +130,7 @@ class _Call:
             if not context.is_active():
                 call.code = 1
                 raise
-            failure.append(self._unexpected(err))
+            failure.append(self._shared.present(self._method.name, err))
         if failure:
             call.code = failure[0].grpc_code
             if not self._wants_in_band(context):
@@ -144,26 +141,3 @@ class _Call:
 
     def _in_band(self, error: BentoMLException) -> bytes:
         return convert.write(self._method.response, {"status": status_message(error)})
-
-    def _presentable(self, error: BentoMLException) -> BentoMLException:
-        if error.grpc_code == INTERNAL:
-            return self._unexpected(error)
-        text = str(error)
-        if any(part in text for part in self._shared.hidden):
-            logger.warning("%s: %s", self._method.name, text)
-            for part in self._shared.hidden:
-                text = text.replace(part, "…")
-            return _with_code(error.grpc_code, text)
-        return error
-
-    def _unexpected(self, error: Exception) -> BentoMLException:
-        reference = uuid.uuid4().hex[:12]
-        is_known = isinstance(error, BentoMLException)
-        logger.error("%s failed (%s): %s", self._method.name, reference, error, exc_info=not is_known)
-        return BentoMLException(f"The server failed; its log has the reason under {reference}.")
-
-
-def _with_code(code: int, text: str) -> BentoMLException:
-    kind = type("Presented", (BentoMLException,), {"grpc_code": code})
-    made: BentoMLException = kind(text)
-    return made

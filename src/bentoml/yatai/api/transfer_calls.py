@@ -13,6 +13,7 @@ from bentoml.rpc.bundles import bento_message
 from bentoml.rpc.pieces import paced
 from bentoml.tags import Tag
 from bentoml.yatai.access import READ, WRITE, Caller
+from bentoml.yatai.direct.tickets import Ticket, Tickets
 from bentoml.yatai.registry import Registry
 from bentoml.yatai.services.uploads import Progress
 
@@ -23,27 +24,31 @@ CHUNK_BYTES = 1 << 20
 class TransferCalls:
     """Handlers by RPC; a stream of requests comes as an iterator of fields."""
 
-    def __init__(self, registry: Registry) -> None:
+    def __init__(self, registry: Registry, tickets: Tickets) -> None:
         self._bundles = registry.bundles
         self._uploads = registry.uploads
+        self._tickets = tickets
 
     def begin_upload(self, caller: Caller, request: Fields) -> Fields:
         tag = Tag(request["name"], request["version"])
-        return _state(
-            self._uploads.begin(
-                caller,
-                tag,
-                request["size_bytes"],
-                request["sha256"],
-                request["labels"],
-                request["lineage"],
-                request["request_id"],
-                request["manifest_digest"],
-            )
+        progress = self._uploads.begin(
+            caller,
+            tag,
+            request["size_bytes"],
+            request["sha256"],
+            request["labels"],
+            request["lineage"],
+            request["request_id"],
+            request["manifest_digest"],
         )
+        return self._offering(caller, progress)
 
     def get_upload(self, caller: Caller, request: Fields) -> Fields:
-        return _state(self._uploads.progress(caller, request["upload_id"]))
+        return self._offering(caller, self._uploads.progress(caller, request["upload_id"]))
+
+    def _offering(self, caller: Caller, progress: Progress) -> Fields:
+        """The state of an upload, with a direct way for its bytes."""
+        return {**_state(progress), "direct": self._tickets.issue(Ticket(caller, progress.upload.id))}
 
     def send_upload(self, caller: Caller, requests: Iterator[Fields]) -> Fields:
         first = next(requests, None)
@@ -92,6 +97,15 @@ class TransferCalls:
         with self._bundles.directory(record) as path:
             for piece in paced(TarStream(path).iter_chunks(chunk_bytes=CHUNK_BYTES)):
                 yield {"status": {}, "bento_bundle": bytes(piece)}
+
+    def open_fetch(self, caller: Caller, request: Fields) -> Fields:
+        """A direct way for the bytes of a bundle."""
+        caller.require(READ)
+        record = self._bundles.find(request["name"], request["version"])
+        return {
+            "bento": bento_message(record),
+            "direct": self._tickets.issue(Ticket(caller, record=record)),
+        }
 
     def fetch_bento(self, caller: Caller, request: Fields) -> Iterator[Fields]:
         """A download that can go on after a break; the last message has the digest of all bytes."""

@@ -138,13 +138,16 @@ class RemoteRepository:
         else:
             self.client.call("DeleteBento", name=name, version=version)
 
-    def download(self, record: BundleRecord, target: Path) -> None:
-        """Fetch a bundle's files into `target`, which must not exist."""
-        if self.is_old:
-            bento = self._bento(record.name, record.version)
-            old_server.download(self.client, record, bento, target)
-        else:
-            download(self.client, record, target)
+    def download(self, record: BundleRecord, target: Path) -> Mapping[str, str]:
+        """Fetch a bundle's files into `target`, which must not exist.
+
+        Returns:
+            SHA-256 of those files that were hashed on the way.
+        """
+        if not self.is_old:
+            return download(self.client, record, target)
+        old_server.download(self.client, record, self._bento(record.name, record.version), target)
+        return {}
 
     def resolve(self, bento: str) -> Path:
         """A local directory with the bundle `Name:Version` (or a directory, which wins).

@@ -17,10 +17,11 @@ from typing import Any
 
 from bentoml.bundle.manifest import read_manifest, verify_manifest
 from bentoml.bundle.packing import TarStream
-from bentoml.exceptions import BentoMLException, BentoMLRpcError, LockUnavailable
+from bentoml.exceptions import BentoMLException, BentoMLRpcError, BundleCorrupted, LockUnavailable
 from bentoml.observability.progress import Advance
 from bentoml.repository.base import BundleRecord
 from bentoml.repository.locks import FileLock
+from bentoml.rpc import direct
 from bentoml.rpc.bundles import record_of
 from bentoml.rpc.channel import ATTEMPTS, RpcClient, Unreachable, pause, retrying
 from bentoml.rpc.pieces import paced
@@ -100,7 +101,7 @@ def _send_rest(client: RpcClient, outgoing: Outgoing, state: dict[str, Any], adv
     upload_id, received = state["upload_id"], state["received_bytes"]
     while received < outgoing.tar.size_bytes:
         try:
-            state = client.send("SendUpload", _messages(outgoing, upload_id, received, advance))
+            state = _send(client, outgoing, state, received, advance)
         except BentoMLException as err:
             if not _may_go_on(err):
                 raise
@@ -113,10 +114,39 @@ def _send_rest(client: RpcClient, outgoing: Outgoing, state: dict[str, Any], adv
             pause(failures)
             state = client.call("GetUpload", repeatable=True, upload_id=upload_id)
             if state["state"] == "FAILED":
+                if isinstance(err, Unreachable):
+                    raise BundleCorrupted(state["error"]) from err
                 raise
         if state["received_bytes"] > received:
             failures = 0
         received = state["received_bytes"]
+
+
+def _send(
+    client: RpcClient, outgoing: Outgoing, state: dict[str, Any], offset: int, advance: Advance
+) -> dict[str, Any]:
+    """Send from `offset` to the end, by the way that costs least; returns the state that was reached."""
+    host, address = client.direct_host, state.get("direct")
+    if host is not None and address is not None:
+        try:
+            direct.put(host, address, outgoing.tar, offset, _from(offset, advance))
+        except direct.NoDirectWay as err:
+            logger.debug("%s goes over gRPC: %s", outgoing.tag, err)
+            client.direct_host = None
+        else:
+            return {**state, "received_bytes": outgoing.tar.size_bytes}
+    return client.send("SendUpload", _messages(outgoing, state["upload_id"], offset, advance))
+
+
+def _from(done: int, advance: Advance) -> Advance:
+    """Counts more bytes on top of those that are through."""
+
+    def more(count: int) -> None:
+        nonlocal done
+        done += count
+        advance(done)
+
+    return more
 
 
 def _messages(outgoing: Outgoing, upload_id: str, offset: int, advance: Advance) -> Iterator[dict[str, Any]]:

@@ -126,8 +126,13 @@ class Uploads:
         caller.require(WRITE)
         return self._progress(self._find(caller, upload_id))
 
-    def receive(self, caller: Caller, upload_id: str, offset: int, chunks: Iterable[bytes]) -> Progress:
+    def receive(
+        self, caller: Caller, upload_id: str, offset: int, chunks: Iterable[bytes | memoryview]
+    ) -> Progress:
         """Append bytes; whatever arrived stays if the chunks end early or raise.
+
+        Args:
+            chunks: not kept, so that a buffer may be used again for the next one.
 
         Raises:
             FailedPrecondition: `offset` is not where the archive ends here, or it is complete.

@@ -25,14 +25,19 @@ def bind(host: str, port: int) -> socket.socket:
         ) from err
 
 
-def make_server(app: Any, certificate: Path | None, key: Path | None) -> uvicorn.Server:
-    """A server that is run with the socket; it handles SIGINT and SIGTERM."""
+def make_server(app: Any, certificate: Path | None, key: Path | None, protocol: Any = None) -> uvicorn.Server:
+    """A server that is run with the socket; it handles SIGINT and SIGTERM.
+
+    Args:
+        protocol: makes the protocol of a connection, instead of uvicorn's own.
+    """
     return uvicorn.Server(
         uvicorn.Config(
             app,
             log_config=None,
             access_log=False,
             lifespan="off",
+            http=protocol or "auto",
             ws="none",
             server_header=False,
             timeout_graceful_shutdown=10,
