@@ -52,6 +52,12 @@ def local(server: Running, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> L
 
 
 @pytest.fixture
+def over_grpc(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Bytes go the way that every server has."""
+    monkeypatch.setenv("BENTOML_YATAI_DIRECT_TRANSFERS", "false")
+
+
+@pytest.fixture
 def client(server: Running, local: LocalRepository) -> YataiClient:
     return get_yatai_client(server.address)
 
@@ -119,6 +125,7 @@ def test_delete_of_a_name_deletes_more_than_one_page(client: YataiClient, add: A
     assert server.registry.bundles.count(BundleQuery()) == 0
 
 
+@pytest.mark.usefixtures("over_grpc")
 def test_P20_F32_push_and_pull_go_on_after_the_connection_breaks(
     local: LocalRepository, server: Running, tmp_path: Path
 ) -> None:
@@ -135,6 +142,7 @@ def test_P20_F32_push_and_pull_go_on_after_the_connection_breaks(
     assert files(Path(pulled)) == files(Path(location))
 
 
+@pytest.mark.usefixtures("over_grpc")
 def test_F31_push_of_a_new_process_continues_an_interrupted_one(
     local: LocalRepository, server: Running, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -169,6 +177,7 @@ def test_F31_push_of_a_new_process_continues_an_interrupted_one(
     assert server.registry.bundles.find("Iris", "1").labels == {"env": "prod"}
 
 
+@pytest.mark.usefixtures("over_grpc")
 def test_trouble_with_the_own_files_is_named(
     client: YataiClient, local: LocalRepository, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

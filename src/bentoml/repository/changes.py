@@ -62,7 +62,7 @@ class Changes:
         """Add what `write` puts into an empty directory. Raises `AlreadyExists`, `BundleCorrupted`.
 
         Args:
-            write: returns the digests that it made of what it wrote, if it made any.
+            write: returns the digests of all files, if it made them while it wrote the files to the disk.
         """
         from bentoml.bundle.descriptor import read_descriptor  # noqa: PLC0415 - loads the YAML reader
         from bentoml.bundle.manifest import verify_manifest  # noqa: PLC0415
@@ -75,7 +75,7 @@ class Changes:
                 raise already_exists(tag)
             with self._staging.operation() as operation:
                 known = write(operation.bundle)
-                durable.sync_tree(operation.bundle)
+                durable.sync_tree(operation.bundle, directories_only=bool(known))
                 manifest = verify_manifest(operation.bundle, known)
                 descriptor = read_descriptor(operation.bundle)
                 if (descriptor.name, descriptor.version) != (tag.name, tag.version):

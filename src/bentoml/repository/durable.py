@@ -47,10 +47,14 @@ def sync_directory(path: Path) -> None:
         _sync(path, os.O_RDONLY)
 
 
-def sync_tree(root: Path) -> None:
-    """Force every file below `root`, then every directory from the bottom up."""
+def sync_tree(root: Path, *, directories_only: bool = False) -> None:
+    """Force every file below `root`, then every directory from the bottom up.
+
+    Args:
+        directories_only: the files are on disk already; their names are not.
+    """
     for directory, _, files in os.walk(root, topdown=False, onerror=_raise):
-        for name in files:
+        for name in () if directories_only else files:
             sync_file(Path(directory, name))
         sync_directory(Path(directory))
 
@@ -109,6 +113,13 @@ def begin_write_back(descriptor: int) -> None:
     sync_file_range = _c_function("sync_file_range")
     if sync_file_range is not None:
         sync_file_range(descriptor, ctypes.c_int64(0), ctypes.c_int64(0), ctypes.c_uint(_RANGE_WRITE))
+
+
+def use_page_cache(descriptor: int) -> None:
+    """Take O_DIRECT from an open file."""
+    import fcntl  # noqa: PLC0415 - exists on POSIX only, as O_DIRECT does
+
+    fcntl.fcntl(descriptor, fcntl.F_SETFL, fcntl.fcntl(descriptor, fcntl.F_GETFL) & ~os.O_DIRECT)
 
 
 def link_tree(source: Path, target: Path) -> bool:

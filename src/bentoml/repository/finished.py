@@ -18,6 +18,7 @@ class Finished(ColumnElement[bool]):
     """Of the rows of `bentos`."""
 
     inherit_cache = True
+    _traverse_internals = ()  # nothing in it varies; without this, statements with it are compiled each time
     type = Boolean()
 
     def self_group(self, against: Any = None) -> Finished:

@@ -9,6 +9,7 @@ finds, whatever ended the first one. Hostile archives are refused as `extract_ar
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import tarfile
@@ -23,6 +24,9 @@ from bentoml.exceptions import BundleCorrupted
 from . import durable
 
 _WRITE_BACK_BYTES = 8 << 20
+_DIRECT_FROM_BYTES = 1 << 20
+_DIRECT: int = getattr(os, "O_DIRECT", 0)
+_BLOCK = 512  # of a disk; tar streams have the same, so buffers that are aligned stay so
 _CHUNK_BYTES = 1 << 20
 _MAX_HEADERS_BYTES = 256 << 20
 _FILES, _HEADERS = "files", "headers"
@@ -36,16 +40,34 @@ class _File:
     descriptor: int
     left: int
     mode: int
+    is_direct: bool
     digest: Any = field(default_factory=hashlib.sha256)
     unsynced: int = 0
 
     def write(self, data: memoryview) -> None:
         self.digest.update(data)
-        written = 0
+        written = self._write_directly(data) if self.is_direct else 0
         while written < len(data):
             written += os.write(self.descriptor, data[written:])
         self.left -= len(data)
-        self.unsynced += len(data)
+        self._begin_write_back(len(data))
+
+    def _write_directly(self, data: memoryview) -> int:
+        """Whole blocks past the page cache; what does not fit ends that for the rest of the file."""
+        whole, written = len(data) - len(data) % _BLOCK, 0
+        try:
+            while written < whole:
+                written += os.write(self.descriptor, data[written:whole])
+        except OSError as err:
+            if err.errno != errno.EINVAL:  # the disk wants larger blocks, or the buffer is not aligned
+                raise
+        if written < len(data):
+            self.is_direct = False
+            durable.use_page_cache(self.descriptor)
+        return written
+
+    def _begin_write_back(self, count: int) -> None:
+        self.unsynced += 0 if self.is_direct else count
         if self.unsynced >= _WRITE_BACK_BYTES:
             durable.begin_write_back(self.descriptor)
             self.unsynced = 0
@@ -61,10 +83,15 @@ class IncomingBundle:
 
     Args:
         directory: its own, made by `resume`.
+        is_cached: whether large files stay in the page cache. Without it, less of the processors is used;
+            whoever reads them first waits for the disk.
     """
 
-    def __init__(self, directory: Path, limits: ArchiveLimits | None = None) -> None:
+    def __init__(
+        self, directory: Path, limits: ArchiveLimits | None = None, *, is_cached: bool = True
+    ) -> None:
         self.directory = directory
+        self._is_cached = is_cached
         self._limits = limits or ArchiveLimits()
         self._position = 0
         self._is_over = False
@@ -190,7 +217,12 @@ class IncomingBundle:
         flags |= os.O_WRONLY | os.O_APPEND | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
         mode = 0o755 if header.info.mode & 0o100 else 0o644
         name = "/".join(safe_parts(header.info.name))
-        self._file = _File(name, os.open(path, flags, 0o600), header.info.size, mode)
+        is_direct = not self._is_cached and header.info.size >= _DIRECT_FROM_BYTES and _DIRECT != 0
+        descriptor = _open_directly(path, flags) if is_direct else None
+        is_direct = descriptor is not None
+        if descriptor is None:
+            descriptor = os.open(path, flags, 0o600)
+        self._file = _File(name, descriptor, header.info.size, mode, is_direct)
         self._padding = header.stored_bytes - header.info.size
         self._end_if_complete()
 
@@ -244,6 +276,16 @@ class IncomingBundle:
 
     def _path(self, name: str) -> Path:
         return (self.directory / _FILES).joinpath(*safe_parts(name))
+
+
+def _open_directly(path: Path, flags: int) -> int | None:
+    """None where the file system cannot do that."""
+    try:
+        return os.open(path, flags | _DIRECT, 0o600)
+    except OSError as err:
+        if err.errno != errno.EINVAL:
+            raise
+        return None
 
 
 def received_bytes(directory: Path) -> int:

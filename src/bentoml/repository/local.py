@@ -148,7 +148,7 @@ class LocalRepository:
         """Add the bundle in a directory that nobody else changes; it stays until the caller removes it.
 
         Args:
-            digests: SHA-256 of its files, made of the bytes that were written to them.
+            digests: SHA-256 of its files, made of the bytes that were written to them. These are on disk.
 
         Raises:
             AlreadyExists: the name and version are taken.
@@ -158,7 +158,6 @@ class LocalRepository:
 
         def link(target: Path) -> Mapping[str, str] | None:
             are_links = durable.link_tree(tree, target)
-            durable.sync_tree(target)
             require_signature(target)
             return digests if are_links else None
 
@@ -181,7 +180,7 @@ class LocalRepository:
         """Add the bundle in `path`, a directory in a `workspace`, by moving it. Raises as `add_directory`.
 
         Args:
-            digests: SHA-256 of files that were hashed while they were written to `path`.
+            digests: SHA-256 of its files, made of the bytes that were written to them. These are on disk.
         """
         from bentoml.bundle.descriptor import read_descriptor  # noqa: PLC0415 - loads the YAML reader
         from bentoml.bundle.trust.policy import require_signature  # noqa: PLC0415

@@ -75,7 +75,7 @@ def fetch(host: str, direct: Mapping[str, Any], offset: int, write: Callable[[me
 @contextlib.contextmanager
 def _connection(host: str, direct: Mapping[str, Any]) -> Iterator[socket.socket]:
     try:
-        connection = socket.create_connection((host, direct["port"]), _CONNECT_S)
+        connection = _connect(host, direct["port"])
     except OSError as err:
         raise NoDirectWay(f"{host}:{direct['port']} cannot be reached: {err}") from err
     with connection:
@@ -83,6 +83,10 @@ def _connection(host: str, direct: Mapping[str, Any]) -> Iterator[socket.socket]
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
         yield connection
+
+
+def _connect(host: str, port: int) -> socket.socket:
+    return socket.create_connection((host, port), _CONNECT_S)
 
 
 def _ask(

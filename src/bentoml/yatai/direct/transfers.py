@@ -7,7 +7,6 @@ import logging
 import socket
 import threading
 import time
-from collections.abc import Iterator
 
 from bentoml.bundle.packing import TarStream
 from bentoml.bundle.sending import send_tar
@@ -19,20 +18,15 @@ from bentoml.yatai.api.presenting import Presenter
 from bentoml.yatai.services.bundles import Bundles
 from bentoml.yatai.services.uploads import Uploads
 
+from .content import BUFFER_BYTES, BrokenOff, iter_content
 from .http import Head, answer, error_answer, parse_head
 from .tickets import Ticket, Tickets
 
 logger = logging.getLogger("bentoml.yatai")
 
-_BUFFER_BYTES = 1 << 20
 _DRAIN_S = 2.0
-_CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 _PUT = Method("DirectPut", "", "", streams_requests=True, streams_responses=False)
 _GET = Method("DirectGet", "", "", streams_requests=False, streams_responses=True)
-
-
-class _BrokenOff(Exception):
-    """The connection ended. No `OSError`: those of an upload are about the disk."""
 
 
 class Transfers:
@@ -112,7 +106,7 @@ class Transfers:
                     self._receive(connection, ticket, head, body)
                 else:
                     self._send(connection, ticket, head)
-            except (OSError, _BrokenOff) as err:
+            except (OSError, BrokenOff) as err:
                 call.code = 1
                 logger.debug("%s broke off: %s", method.name, err)
             except Exception as err:
@@ -131,7 +125,7 @@ class Transfers:
 
     def _receive(self, connection: socket.socket, ticket: Ticket, head: Head, body: bytes) -> None:
         offset, size = head.number("upload-offset"), head.number("content-length")
-        chunks = _chunks(connection, size, body)
+        chunks = iter_content(connection, size, body, self._stalled_s)
         progress = self._uploads.receive(ticket.caller, ticket.upload_id, offset, chunks)
         if progress.received_bytes < offset + size:
             raise FailedPrecondition(f"{progress.received_bytes} bytes are here.")
@@ -151,28 +145,7 @@ class Transfers:
             try:
                 send_tar(tar, connection, offset, lambda _more: None)
             except (BentoMLException, FileNotFoundError) as err:
-                raise _BrokenOff(str(err)) from err  # too late for an error in the answer
-
-
-def _chunks(connection: socket.socket, size_bytes: int, body: bytes) -> Iterator[memoryview | bytes]:
-    """The content of a request in pieces that are good until the next one is asked for."""
-    left = size_bytes - len(body)
-    if left < 0:
-        raise OutOfRange("There is more content than Content-Length says.")
-    if body:
-        yield body
-    else:
-        connection.sendall(_CONTINUE)
-    buffer = memoryview(bytearray(_BUFFER_BYTES))
-    while left:
-        try:
-            count = connection.recv_into(buffer[: min(left, _BUFFER_BYTES)])
-        except OSError as err:
-            raise _BrokenOff(str(err)) from err
-        if not count:
-            raise _BrokenOff("the client went away")
-        left -= count
-        yield buffer[:count]
+                raise BrokenOff(str(err)) from err  # too late for an error in the answer
 
 
 def _drain(connection: socket.socket) -> None:
@@ -181,5 +154,5 @@ def _drain(connection: socket.socket) -> None:
         connection.shutdown(socket.SHUT_WR)
         connection.settimeout(_DRAIN_S)
         end = time.monotonic() + _DRAIN_S
-        while connection.recv(_BUFFER_BYTES) and time.monotonic() < end:
+        while connection.recv(BUFFER_BYTES) and time.monotonic() < end:
             pass

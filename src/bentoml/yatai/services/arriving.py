@@ -45,7 +45,7 @@ class Arriving:
                 self._remember(upload_id, known)
                 return known
             known.close()  # another server went on with it meanwhile
-        made = IncomingBundle(path)
+        made = IncomingBundle(path, is_cached=False)
         made.resume()
         self._remember(upload_id, made)
         return made

@@ -160,7 +160,8 @@ class Uploads:
                 raise _disk_failed(err) from err
             finally:
                 incoming.pause()
-        self._database.write(lambda connection: upload_db.touch(connection, upload_id))
+        if incoming.received_bytes < upload.size_bytes:  # else the next call writes that it is done
+            self._database.write(lambda connection: upload_db.touch(connection, upload_id))
         return self._progress(upload)
 
     def finish(self, caller: Caller, upload_id: str) -> BundleRecord:
