@@ -75,7 +75,7 @@ def test_backup_is_the_database_before_the_upgrade(old_home: LocalRepository) ->
 
 def is_declared(_object: object, name: str | None, *_: object) -> bool:
     """Indexes with a condition are made by statements."""
-    return name not in ("uq_bentos_live_name_version", "ix_bentos_listed")
+    return name not in ("uq_bentos_live_name_version", "ix_bentos_listed", "ix_bentos_search")
 
 
 def test_upgraded_and_new_databases_have_the_declared_schema(

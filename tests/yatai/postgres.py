@@ -14,8 +14,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import pytest
-
 _USER = "postgres"
 
 
@@ -49,12 +47,30 @@ def find_programs() -> Path | None:
 
 
 @contextlib.contextmanager
-def start_postgres(_factory: pytest.TempPathFactory) -> Iterator[Postgres]:
-    """Start one, or skip the test with the reason."""
+def start_postgres(_factory: object) -> Iterator[Postgres]:
+    """Start one, or skip the test with the reason. It does not wait for the disk."""
+    import pytest
+
     pytest.importorskip("psycopg", reason="psycopg is not installed")
+    try:
+        server = contextlib.ExitStack()
+        started = server.enter_context(running_postgres("-c fsync=off"))
+    except LookupError as err:
+        pytest.skip(str(err))
+    with server:
+        yield started
+
+
+@contextlib.contextmanager
+def running_postgres(options: str = "") -> Iterator[Postgres]:
+    """A server in a temporary directory.
+
+    Raises:
+        LookupError: it is not installed, or there is nobody to run it as.
+    """
     programs = find_programs()
     if programs is None:
-        pytest.skip("PostgreSQL is not installed (scripts/ensure_test_tools.sh installs it on Debian)")
+        raise LookupError("PostgreSQL is not installed (scripts/ensure_test_tools.sh installs it on Debian)")
     account = _account()
     directory = Path(tempfile.mkdtemp(prefix="bentoml-postgres-"))
     if account is not None:
@@ -62,12 +78,12 @@ def start_postgres(_factory: pytest.TempPathFactory) -> Iterator[Postgres]:
     port = _free_port()
     data = directory / "data"
     _run(account, [programs / "initdb", "-D", data, "-A", "trust", "-U", _USER, "--no-sync", "-E", "UTF8"])
-    options = (
+    all_options = (
         f"-c port={port} -c listen_addresses=127.0.0.1 -c unix_socket_directories={directory} "
-        "-c max_connections=300 -c shared_buffers=64MB -c fsync=off"
+        f"-c max_connections=300 -c shared_buffers=64MB {options}"
     )
     log = directory / "log"
-    _run(account, [programs / "pg_ctl", "-D", data, "-w", "-t", "120", "-l", log, "-o", options, "start"])
+    _run(account, [programs / "pg_ctl", "-D", data, "-w", "-t", "120", "-l", log, "-o", all_options, "start"])
     try:
         yield Postgres(port)
     finally:
@@ -82,7 +98,7 @@ def _account() -> pwd.struct_passwd | None:
     for name in (_USER, "nobody"):
         with contextlib.suppress(KeyError):
             return pwd.getpwnam(name)
-    pytest.skip("no account without rights to run PostgreSQL as")
+    raise LookupError("there is no account without rights to run PostgreSQL as")
 
 
 def _run(account: pwd.struct_passwd | None, command: list[object]) -> None:

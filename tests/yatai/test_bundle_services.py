@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
@@ -18,10 +19,15 @@ from bentoml.exceptions import (
 )
 from bentoml.repository.base import BundleRecord
 from bentoml.repository.selector import parse_selector
+from bentoml.settings import load_settings
+from bentoml.tags import Tag
 from bentoml.yatai.access import LOCAL, Caller
 from bentoml.yatai.db.bundles import BundleQuery
-from bentoml.yatai.registry import Registry
+from bentoml.yatai.registry import Registry, open_registry
 from bentoml.yatai.services.bundles import Bundles
+from tests.repository.bundles import make_bundle
+
+from .conftest import tar_of
 
 Add = Callable[..., BundleRecord]
 READER = Caller("reader", frozenset(["read"]))
@@ -62,6 +68,39 @@ def test_search_by_text_labels_and_order_with_the_total(registry: Registry, add:
         [("Beta", 1, "x1"), ("Alpha", 5, "4")],
         2,
     )
+
+
+def test_total_of_a_search_holds_for_every_page(registry: Registry, add: Add) -> None:
+    for number in range(5):
+        record = add("Alpha", str(number), {"n": str(number)})
+    registry.bundles.set_note(LOCAL, record, "Trained on ÄPFEL and pears")
+    add("Beta", "1")
+    for wanted in ({"text": "alpha"}, {"labels": parse_selector("n")}):
+        pages = [registry.bundles.search(BundleQuery(offset=n, limit=2, **wanted)) for n in (0, 2, 4, 6, 99)]  # type: ignore[arg-type]
+        assert [page.total for page in pages] == [5] * 5
+        assert [record.version for page in pages for record in page.records] == ["4", "3", "2", "1", "0"]
+        assert registry.bundles.search(BundleQuery(limit=0, **wanted)).total == 5  # type: ignore[arg-type]
+    assert tags(registry, text="and PEARS") == ["Alpha:4"]
+    assert registry.bundles.search(BundleQuery(text="and plums")).total == 0
+    registry.bundles.delete(LOCAL, "Alpha", "0")
+    assert registry.bundles.search(BundleQuery(text="alpha", limit=1)).total == 4
+    assert registry.bundles.search(BundleQuery(text="alpha", only_deleted=True)).total == 1
+
+
+def test_bundles_arrive_on_the_file_system_where_they_stay(home: Path, tmp_path: Path) -> None:
+    memory = Path("/dev/shm")
+    if not memory.is_dir() or memory.stat().st_dev == tmp_path.stat().st_dev:
+        pytest.skip("there is no second file system")
+    with tempfile.TemporaryDirectory(dir=memory) as directory:
+        settings = load_settings(yatai__repository_directory=f"{directory}/bundles")
+        registry = open_registry(settings)
+        source = make_bundle(tmp_path / "source", "Iris", "1")
+        stored = registry.uploads.receive_whole(LOCAL, Tag("Iris", "1"), [tar_of(source)])
+        assert registry.uploads.directory.is_relative_to(directory)
+        assert list(registry.uploads.directory.iterdir()) == []
+        assert registry.bundles.names()[1] == 1
+    assert Path(stored.uri).is_relative_to(directory)
+    assert open_registry(load_settings()).uploads.directory == home / "yatai" / "uploads"
 
 
 def test_counts_and_names_are_read_from_an_index_alone(registry: Registry, add: Add) -> None:

@@ -6,7 +6,7 @@ partial index for a condition that it knows only when the query runs.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 from sqlalchemy import Boolean, ColumnElement
 from sqlalchemy.ext.compiler import compiles
@@ -18,7 +18,9 @@ class Finished(ColumnElement[bool]):
     """Of the rows of `bentos`."""
 
     inherit_cache = True
-    _traverse_internals = ()  # nothing in it varies; without this, statements with it are compiled each time
+    _traverse_internals: ClassVar[
+        list[Any]
+    ] = []  # nothing in it varies; without this, statements with it are compiled each time
     type = Boolean()
 
     def self_group(self, against: Any = None) -> Finished:

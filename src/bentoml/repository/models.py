@@ -44,6 +44,8 @@ def _choice(name: str, *values: str) -> Enum:
     return Enum(*values, name=name, create_constraint=True)
 
 
+SEARCH_INDEX = "ix_bentos_search"  # on SQLite
+
 bentos = Table(
     "bentos",
     metadata,
@@ -75,11 +77,14 @@ Index("ix_bentos_name_id", bentos.c.name, bentos.c.id)
 # index instead of the rows. Queries have to spell the condition as it is written here: see `finished`. On
 # SQLite one column, so that it is cheaper than the other indexes that begin with the name, in whatever
 # order they were made. PostgreSQL knows nothing of how often the condition holds: it would sort
-# everything, were the ids not in order here.
+# everything, were the ids not in order here. Then what searches compare, on SQLite, where the documents of
+# a bundle lie between its name and its note; PostgreSQL keeps those elsewhere.
 PARTIAL_INDEXES = {
     "sqlite": (
         "CREATE UNIQUE INDEX uq_bentos_live_name_version ON bentos (name, version) WHERE deleted = 0",
         f"CREATE INDEX ix_bentos_listed ON bentos (name) WHERE deleted = 0 AND {FINISHED_SQLITE}",
+        f"CREATE INDEX {SEARCH_INDEX} ON bentos (name, version, note, size_bytes, revision) "
+        f"WHERE deleted = 0 AND {FINISHED_SQLITE}",
     ),
     "postgresql": (
         "CREATE UNIQUE INDEX uq_bentos_live_name_version ON bentos (name, version) WHERE deleted = false",

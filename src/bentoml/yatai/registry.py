@@ -64,13 +64,24 @@ def open_registry(settings: Settings) -> Registry:
         bundles=bundles,
         aliases=Aliases(database),
         retention=Retention(database, bundles),
-        uploads=Uploads(database, bundles, scratch / "uploads"),
+        uploads=Uploads(database, bundles, _uploads_directory(store, scratch)),
         deployments=deployments,
         operations=Operations(deployments, bundles, host, yatai.namespace),
         images=Images(database, bundles, yatai.container_builder),
         events=Events(database),
         tokens=Tokens(database),
     )
+
+
+def _uploads_directory(store: BundleStore, scratch: Path) -> Path:
+    """Where bundles arrive: where they stay, so that no byte of them is copied when they are complete."""
+    beside = store.staging
+    return scratch / "uploads" if beside is None or _device(beside) == _device(scratch) else beside
+
+
+def _device(path: Path) -> int:
+    """The file system of a directory that may not be there yet."""
+    return next(parent.stat().st_dev for parent in (path, *path.absolute().parents) if parent.exists())
 
 
 def _storage(yatai: YataiSettings) -> tuple[str, str | None]:

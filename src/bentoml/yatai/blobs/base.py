@@ -25,6 +25,11 @@ class BundleStore(Protocol):
         """Where the bundles are: a directory or `s3://…`."""
         ...
 
+    @property
+    def staging(self) -> Path | None:
+        """A directory on the file system of the bundles; None if they are not on one."""
+        ...
+
     def add_received(self, tree: Path, digests: Mapping[str, str], tag: Tag, addition: Addition) -> None:
         """Add the bundle in a directory, which stays. Raises `AlreadyExists`, `BundleCorrupted`.
 

@@ -26,6 +26,10 @@ class DirectoryStore:
     def address(self) -> str:
         return str(self._repository.path)
 
+    @property
+    def staging(self) -> Path | None:
+        return self._repository.path / ".arriving"
+
     def add_received(self, tree: Path, digests: Mapping[str, str], tag: Tag, addition: Addition) -> None:
         self._repository.add_received(tree, digests, tag, addition)
 

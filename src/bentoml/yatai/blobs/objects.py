@@ -83,6 +83,10 @@ class ObjectStore:
         self._expiration_s = expiration_s
         self._pause_s = pause_s
 
+    @property
+    def staging(self) -> Path | None:
+        return None
+
     def add_received(self, tree: Path, digests: Mapping[str, str], tag: Tag, addition: Addition) -> None:
         if self._index.find(tag) is not None:
             raise already_exists(tag)

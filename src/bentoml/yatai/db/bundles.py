@@ -35,7 +35,7 @@ from bentoml.repository.index import (
     records_of,
     restorable,
 )
-from bentoml.repository.models import aliases, bentos, labels
+from bentoml.repository.models import SEARCH_INDEX, aliases, bentos, labels
 from bentoml.repository.selector import Selector
 
 ORDERS = ("created_at", "name", "size")
@@ -82,6 +82,20 @@ class NameSummary:
     newest_id: int
     newest_version: str
     newest_added_at: datetime | None
+
+
+def page(connection: Connection, query: BundleQuery) -> tuple[list[int], int]:
+    """Row ids of the bundles on a page, in its order, and how many match in all; one scan gives both."""
+    if query.is_plain or _is_long(query.labels):
+        return [row_id for row_id, _ in keys(connection, query)], count(connection, query)
+    total = func.count().over()
+    statement = _filtered(select(bentos.c.id, total), query).order_by(
+        *_order(query.order_by, query.ascending)
+    )
+    rows = connection.execute(statement.offset(query.offset).limit(query.limit)).all()
+    if rows:
+        return [row.id for row in rows], rows[0][1]
+    return [], count(connection, query) if query.offset or not query.limit else 0
 
 
 def keys(connection: Connection, query: BundleQuery) -> list[tuple[int, int]]:
@@ -249,6 +263,9 @@ def _filtered(statement: Select[Any], query: BundleQuery) -> Select[Any]:
         )
     if not _is_long(query.labels):
         conditions.extend(label_conditions(query.labels))
+    if not (query.is_plain or query.only_deleted):
+        # It has all that is compared, in narrow rows; SQLite would read the wide ones to save a sort.
+        statement = statement.with_hint(bentos, f"INDEXED BY {SEARCH_INDEX}", "sqlite")
     return statement.where(*conditions)
 
 

@@ -74,9 +74,8 @@ class Bundles:
         """Bundles on a page, and how many match in all."""
 
         def work(connection: Connection) -> Page:
-            keys = bundle_db.keys(connection, query)
-            records = bundle_db.by_ids(connection, [row_id for row_id, _ in keys])
-            return Page(records, bundle_db.count(connection, query))
+            ids, total = bundle_db.page(connection, query)
+            return Page(bundle_db.by_ids(connection, ids), total)
 
         page = self._database.read(work)
         return Page([self.store.locate(record) for record in page.records], page.total)
