@@ -6,10 +6,11 @@ partial index for a condition that it knows only when the query runs.
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import Any
 
 from sqlalchemy import Boolean, ColumnElement
 from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.sql.visitors import InternalTraversal
 
 from .models import FINISHED_POSTGRESQL, FINISHED_SQLITE
 
@@ -18,9 +19,8 @@ class Finished(ColumnElement[bool]):
     """Of the rows of `bentos`."""
 
     inherit_cache = True
-    _traverse_internals: ClassVar[
-        list[Any]
-    ] = []  # nothing in it varies; without this, statements with it are compiled each time
+    # Nothing in it varies. Without this, statements with it are compiled each time.
+    _traverse_internals: list[tuple[str, InternalTraversal]] = []  # noqa: RUF012 - declared so by SQLAlchemy
     type = Boolean()
 
     def self_group(self, against: Any = None) -> Finished:
