@@ -39,6 +39,7 @@ from tests.repository.bundles import make_bundle
 from .certificates import Authority
 from .conftest import Running
 from .proxy import CuttingProxy
+from .slow_link import SlowLink
 
 Add = Callable[..., BundleRecord]
 Puts = Callable[[Running], tuple[int, int]]
@@ -85,7 +86,7 @@ def begin(client: RpcClient, bundle: Path) -> tuple[dict[str, Any], TarStream]:
     return client.call("BeginUpload", name=TAG.name, version=TAG.version, **fields), tar.tar
 
 
-def redirected(monkeypatch: pytest.MonkeyPatch, proxy: CuttingProxy) -> None:
+def redirected(monkeypatch: pytest.MonkeyPatch, proxy: CuttingProxy | SlowLink) -> None:
     """Direct connections go through a proxy."""
     connect = direct._connect
     port = int(proxy.address.rpartition(":")[2])
@@ -287,6 +288,23 @@ def test_silent_client_is_given_up_and_what_it_sent_stays(
         assert connection.recv(100) == b""
     found = client.call("GetUpload", upload_id=state["upload_id"])
     assert (found["state"], found["received_bytes"]) == ("RECEIVING", 5 << 20)
+
+
+def test_F32_slow_line_is_not_taken_for_a_silent_one(
+    start: Callable[..., Running], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("BENTOML_HOME", str(tmp_path / "client-home"))
+    source = make_bundle(tmp_path / "slow", "Iris", "1", content=random.Random(1).randbytes(1 << 20))
+    server = start(stalled_s=0.4)
+    client = RpcClient(server.address, load_settings().yatai)
+    assert server.server.ui_port is not None
+    with SlowLink(server.server.ui_port, 700_000, 0.02) as link:
+        redirected(monkeypatch, link)
+        record = upload(client, TAG, source, {}, {})
+        download(client, record, tmp_path / "pulled")
+        assert link.connections == 2
+    assert files(tmp_path / "pulled") == files(source)
+    assert handled(server)["DirectPut"] == 1
 
 
 def test_server_that_stops_ends_what_runs(start: Callable[..., Running], bundle: Path) -> None:

@@ -40,6 +40,12 @@ def db_url() -> None:
     return
 
 
+@pytest.fixture(autouse=True)
+def over_grpc(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The lines of these tests carry gRPC; `test_direct` has those of the other way."""
+    monkeypatch.setenv("BENTOML_YATAI_DIRECT_TRANSFERS", "false")
+
+
 @pytest.fixture
 def local(tmp_path: Path, settings: object, monkeypatch: pytest.MonkeyPatch) -> LocalRepository:
     monkeypatch.setattr("bentoml.rpc.channel.FIRST_PAUSE_S", 0.02)
