@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 from urllib.parse import unquote
 
 from bentoml.exceptions import BadInput, PayloadTooLarge
-from bentoml.types import content_type_parameter
+from bentoml.http_headers import content_type_parameter
 
 from .limits import DecodeLimits
 
