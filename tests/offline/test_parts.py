@@ -54,6 +54,25 @@ def test_batches_grow_while_that_is_faster_and_stay_short() -> None:
     assert BatchPlanner(500).rows == 500
 
 
+def test_a_larger_size_that_was_slow_once_is_tried_again() -> None:
+    planner = BatchPlanner()
+    rows = 0
+    for number in range(200):
+        busy = 10.0 if planner.rows == 128 and number < 5 else 1.0
+        planner.note(planner.rows, busy * (1e-3 + 1e-6 * planner.rows))
+        rows = max(rows, planner.rows) if number > 150 else 0
+    assert rows >= 1 << 16
+
+
+def test_a_larger_size_that_stays_slow_is_seldom_tried() -> None:
+    planner = BatchPlanner()
+    sizes = []
+    for _ in range(1000):
+        sizes.append(planner.rows)
+        planner.note(planner.rows, 1e-4 * planner.rows ** (2 if planner.rows > 64 else 1))
+    assert sum(size > 64 for size in sizes) < 50
+
+
 def test_batches_shrink_when_memory_grows() -> None:
     planner = BatchPlanner(memory_bytes=1 << 20)
     planner.note(planner.rows, 1e-4, 100 << 20)

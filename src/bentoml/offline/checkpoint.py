@@ -29,7 +29,7 @@ from .values import BadRow, Checkpoint, Finished, InputChanged
 
 CHECKPOINT_S = 5.0
 BAD_ROWS = "bad-rows.jsonl"
-_FORMAT = 1
+_FORMAT = 2
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import glob
-import io
 import os
+import shutil
 import sys
+import tempfile
 from collections.abc import Iterable, Sequence
 from pathlib import Path, PurePosixPath
 from typing import IO, Any
@@ -16,6 +17,7 @@ from bentoml.exceptions import InvalidArgument
 
 STDIN = "-"
 _COMPRESSED = (".gz", ".bz2", ".xz", ".zst", ".zip")
+_COPY_BYTES = 1 << 20
 
 
 def is_url(location: str) -> bool:
@@ -95,8 +97,13 @@ def open_for_reading(location: str, *, compression: str | None = "infer") -> IO[
 
 
 def open_seekable(location: str) -> IO[bytes]:
-    """As `open_for_reading`; standard input is read to its end first."""
-    return io.BytesIO(sys.stdin.buffer.read()) if location == STDIN else open_for_reading(location)
+    """As `open_for_reading`; standard input is copied to a temporary file first, gone with the stream."""
+    if location != STDIN:
+        return open_for_reading(location)
+    copy: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 - closed by whoever asked for it
+    shutil.copyfileobj(sys.stdin.buffer, copy, _COPY_BYTES)
+    copy.seek(0)
+    return copy
 
 
 def size_of(location: str) -> int | None:

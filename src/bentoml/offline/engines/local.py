@@ -8,7 +8,7 @@ from concurrent.futures import Future
 
 from bentoml.bundle.load import load_from_dir
 from bentoml.offline.pieces import cut, finish
-from bentoml.offline.planner import BatchPlanner
+from bentoml.offline.planner import planner_for
 from bentoml.offline.values import Checkpoint, Finished, Outcome, Piece
 
 from .base import Plan
@@ -18,7 +18,7 @@ from .processes import ProcessExecutor
 
 def run_local(plan: Plan, start: Checkpoint | None, done: int) -> Iterator[Finished]:
     """See `base.Engine`. Raises what loading the service raises."""
-    planner = BatchPlanner(plan.batch_size, memory_bytes=plan.memory_bytes)
+    planner = planner_for(plan.source.mode, plan.batch_size, plan.memory_bytes)
     chunks = plan.source.chunks(start.position if start else None)
     window: deque[tuple[Piece, Future[Outcome]]] = deque()
 

@@ -18,7 +18,7 @@ from bentoml.adapters.json_codec import dumps
 from bentoml.bundle.load import load_from_dir
 from bentoml.offline.kept import Keeper
 from bentoml.offline.pieces import cut, finish
-from bentoml.offline.planner import BatchPlanner
+from bentoml.offline.planner import planner_for
 from bentoml.offline.runner import BatchRunner, call_hook
 from bentoml.offline.values import BadRow, Checkpoint, Chunk, Finished, Mode, Outcome
 
@@ -53,7 +53,7 @@ class RemoteRunner:
         for hook in self._service.start_hooks:
             call_hook(hook)
         self._runner = BatchRunner(self._service.get_inference_api(order.api_name), order.mode)
-        self._planner = BatchPlanner(order.batch_size, memory_bytes=order.memory_bytes)
+        self._planner = planner_for(order.mode, order.batch_size, order.memory_bytes)
 
     def run(self, chunk: Chunk, skip: int | None) -> Iterator[Finished]:
         for piece in cut([chunk], self._planner, skip):

@@ -14,7 +14,9 @@ from bentoml.offline.values import Chunk, Mode, Position
 
 from .base import CHUNK_BYTES, CHUNK_ROWS, Wanted
 
-_BUFFER_BYTES = 1 << 20
+_GROUP_BYTES = 64 << 20  # row groups up to this size are read at once
+_BUFFER_BYTES = 1 << 20  # of each column of larger ones
+_SAMPLE_ROWS = 256
 
 
 def open_parquet(location: str, wanted: Wanted) -> ParquetSource:
@@ -41,13 +43,13 @@ class ParquetSource:
 
     def _open(self) -> Any:
         try:
-            if self._stdin is not None:
-                self._stdin.seek(0)
-                return parquet.ParquetFile(pa.PythonFile(self._stdin, mode="r"))
+            place: Any = self._stdin or self.location
             if is_url(self.location):
-                stream = open_seekable(self.location)
-                return parquet.ParquetFile(stream, buffer_size=_BUFFER_BYTES)
-            return parquet.ParquetFile(self.location)
+                place = open_seekable(self.location)
+            file = parquet.ParquetFile(place, buffer_size=_BUFFER_BYTES, pre_buffer=False)
+            if _largest_group(file, self._wanted) > _GROUP_BYTES:
+                return file
+            return parquet.ParquetFile(place, metadata=file.metadata, pre_buffer=True)
         except (pa.ArrowInvalid, OSError) as err:
             raise InvalidArgument(f"Cannot read '{self.location}' as Parquet: {err}") from err
 
@@ -83,9 +85,31 @@ class ParquetSource:
 
 
 def _chunk_rows(file: Any, columns: list[str] | None, chunk_bytes: int) -> int:
-    """Rows that are about `chunk_bytes` in memory, from the sizes in the file's own metadata."""
-    metadata = file.metadata
-    rows = max(1, metadata.num_rows)
-    size = sum(metadata.row_group(group).total_byte_size for group in range(metadata.num_row_groups))
-    width = max(size / rows, 8 * len(columns or file.schema_arrow.names))
+    """Rows that are about `chunk_bytes` in memory.
+
+    The metadata has the size of a row as it is stored. Columns with a dictionary are smaller there, so
+    the first rows are asked, too.
+    """
+    sample = next(file.iter_batches(_SAMPLE_ROWS, columns=columns), None)
+    if sample is None or not sample.num_rows:
+        return 1
+    stored = sum(column.total_uncompressed_size for _, column in _stored(file, columns))
+    width = max(stored / file.metadata.num_rows, sample.nbytes / sample.num_rows)
     return max(1, min(CHUNK_ROWS, int(chunk_bytes / width)))
+
+
+def _largest_group(file: Any, wanted: Wanted) -> int:
+    """Bytes of the columns that are read, of the largest row group as it is stored."""
+    sizes: dict[int, int] = {}
+    for number, column in _stored(file, wanted.select(file.schema_arrow.names)):
+        sizes[number] = sizes.get(number, 0) + column.total_compressed_size
+    return max(sizes.values(), default=0)
+
+
+def _stored(file: Any, columns: list[str] | None) -> Iterator[tuple[int, Any]]:
+    """What the metadata says about each of `columns` in each row group, with the number of the group."""
+    for number in range(file.metadata.num_row_groups):
+        group = file.metadata.row_group(number)
+        for column in map(group.column, range(group.num_columns)):
+            if columns is None or column.path_in_schema.partition(".")[0] in columns:
+                yield number, column
