@@ -28,6 +28,35 @@ Where a framework has a format that runs no code when it is read – XGBoost, Li
 safetensors, JAX – that is the default. For scikit-learn it is an option, `file_format="skops"`. Everything
 stored as a pickle (`.pkl`, modules in `.pt`) runs code when it is loaded.
 
+A class is used the same way whatever the framework: name it, pack a model into it, and find it in `self.artifacts`:
+
+```python title="flowers.py"
+import bentoml
+from bentoml.adapters import NdarrayInput
+from bentoml.frameworks.sklearn import SklearnModelArtifact
+
+
+@bentoml.env(infer_pip_packages=True)
+@bentoml.artifacts([SklearnModelArtifact("model")])
+class Flowers(bentoml.BentoService):
+    @bentoml.api(input=NdarrayInput(), batch=True)
+    def predict(self, rows):
+        return self.artifacts.model.predict(rows)
+```
+
+```python
+import bentoml
+from flowers import Flowers
+from sklearn.linear_model import LogisticRegression
+
+service = Flowers()
+service.pack("model", LogisticRegression().fit([[0.0, 1.0], [1.0, 0.0]], ["left", "right"]))
+loaded = bentoml.load(service.save())
+assert loaded.predict([[0.0, 2.0]]).tolist() == ["left"]
+```
+
+Options are those of the class:
+
 ```python
 from bentoml.frameworks.safetensors import SafetensorsModelArtifact
 from bentoml.frameworks.sklearn import SklearnModelArtifact

@@ -22,6 +22,7 @@ from .measure import as_dict, bare, ours, run_program
 
 ROOT = Path(__file__).resolve().parents[2]
 RESULTS = ROOT / "benchmarks" / "results" / "offline.json"
+_START_ROWS = 10_000
 Commands = dict[str, Callable[[], list[str]]]
 
 
@@ -71,11 +72,9 @@ def cases(folder: Path, options: argparse.Namespace) -> dict[str, tuple[str, int
         ),
     }
     if options.ray_python:
-        found["ray"] = (
-            "Ray with 2 actors, forest of 100 trees; local engine with 2 workers",
-            options.ray_rows,
-            parquet(100, options.ray_rows, ("--engine", "ray", *two), two),
-        )
+        what = "Ray with 2 actors, forest of 100 trees; local engine with 2 workers"
+        for name, count in (("ray", options.ray_rows), ("ray_start", _START_ROWS)):
+            found[name] = (what, count, parquet(100, count, ("--engine", "ray", *two), two))
     return found
 
 
@@ -106,16 +105,31 @@ def overhead(runs: dict[str, list[Any]], name: str) -> dict[str, Any]:
     return {"median": round(middle, 4), "quartiles": [round(low, 4), round(high, 4)]}
 
 
+def steady(long: dict[str, Any], short: dict[str, Any]) -> dict[str, Any]:
+    """Rows/s of each engine beyond what a short run takes, which is its start, and their ratio."""
+
+    def seconds(case: dict[str, Any], key: str) -> float:
+        return float(median(run["seconds"] for run in case["runs"][key]))
+
+    rows = long["rows"] - short["rows"]
+    speed = {key: rows / (seconds(long, key) - seconds(short, key)) for key in ("reference", "measured")}
+    return {
+        "start_s": {key: round(seconds(short, key), 1) for key in speed},
+        "rows_per_s": {key: round(value) for key, value in speed.items()},
+        "ratio": round(speed["measured"] / speed["reference"], 3),
+    }
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.offline", description=__doc__)
     parser.add_argument("--folder", type=Path, default=ROOT / ".cache" / "bench-offline")
     parser.add_argument("--rows", type=int, default=10_000_000)
     parser.add_argument("--lines", type=int, default=1_000_000)
-    parser.add_argument("--ray-rows", type=int, default=2_000_000)
+    parser.add_argument("--ray-rows", type=int, default=8_000_000)
     parser.add_argument("--ray-python", help="interpreter of an environment with bentoml[ray]")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--fixed", action="store_true", help="the bare loop's batch size instead of adapting")
-    parser.add_argument("--only", nargs="+", metavar="NAME", help="parquet, jsonl, job, ray")
+    parser.add_argument("--only", nargs="+", metavar="NAME", help="parquet, jsonl, job, ray, ray_start")
     parser.add_argument("--prepare", action="store_true", help="make the inputs and stop")
     parser.add_argument("--results", type=Path, default=RESULTS)
     options = parser.parse_args()
@@ -132,6 +146,8 @@ def main() -> None:
             f"{name}: {found['speed_ratio']} of the reference, overhead {found['overhead']}, "
             f"peak {found['peak_mib']} MiB"
         )
+        if {"ray", "ray_start"} <= results.keys():
+            results["ray"]["steady"] = steady(results["ray"], results["ray_start"])
         options.results.write_text(json.dumps(results, indent=1) + "\n")
 
 

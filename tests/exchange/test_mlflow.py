@@ -272,7 +272,7 @@ def test_wrong_input_of_predict_says_where(sums: Path) -> None:
 
 
 def test_export_refuses_with_the_reason_and_leaves_nothing(sums: Path, tmp_path: Path) -> None:
-    with pytest.raises(InvalidArgument, match=r"has the APIs .*say which"):
+    with pytest.raises(InvalidArgument, match=r"has the APIs .*say which.*--api"):
         export_mlflow(sums, tmp_path / "out")
     with pytest.raises(NotFound, match="nothing"):
         export_mlflow(sums, tmp_path / "out", "nothing")

@@ -92,7 +92,7 @@ def _api_name(descriptor: BundleDescriptor, api: str | None) -> str:
     if api is None and len(names) != 1:
         raise InvalidArgument(
             f"An MLflow model has one function and '{descriptor.tag}' has the APIs {', '.join(names)}; "
-            "say which one it is"
+            "say which one it is with api= or, on the command line, --api"
             if names
             else f"'{descriptor.tag}' has no API"
         )

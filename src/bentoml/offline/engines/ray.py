@@ -12,6 +12,7 @@ import os
 import shutil
 import socket
 import tempfile
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -30,6 +31,11 @@ from .remote import COLUMNS, Order, RemoteRunner, pack_chunk, pack_finished, unp
 
 _BLOCK_BYTES = 4 << 20  # about one chunk, so that an actor gets each as soon as it was read
 _REACHABLE_S = 15.0
+_OF_ITS_OWN = (  # how a Ray that this run starts is started
+    ("RAY_USAGE_STATS_ENABLED", "0"),  # nothing here reports to anybody
+    ("RAY_DATA_USAGE_DISABLED", "1"),  # a process less
+    ("RAY_BACKEND_LOG_LEVEL", "fatal"),  # what matters is raised
+)
 _SCHEMA = pa.schema(list(zip(COLUMNS, (pa.int64(), pa.binary(), pa.large_binary()), strict=True)))
 
 
@@ -120,13 +126,14 @@ def _connected(address: str | None) -> Iterator[None]:
     if address:
         _check_reachable(address)
     else:
-        os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # nothing here reports to anybody
+        for name, value in _OF_ITS_OWN:
+            os.environ.setdefault(name, value)
     try:
         ray.init(
             address=address or "local",
             include_dashboard=False if not address else None,
             log_to_driver=False,
-            logging_level=logging.WARNING,
+            logging_level=logging.ERROR,
         )
     except (ConnectionError, ValueError, RuntimeError) as err:
         raise InvalidArgument(f"Cannot connect to Ray at '{address}': {err}") from err
@@ -160,7 +167,8 @@ def _context() -> Iterator[None]:
     )
     notes = logging.getLogger("ray.data")
     level = notes.level
-    notes.setLevel(logging.WARNING)
+    notes.setLevel(logging.ERROR)
+    warnings.filterwarnings("ignore", "The minimum number of concurrent actors", UserWarning)
     context.execution_options.preserve_order = True
     context.target_max_block_size = _BLOCK_BYTES
     context.enable_progress_bars = False
