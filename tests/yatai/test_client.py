@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from collections.abc import Callable
+from dataclasses import fields
 from pathlib import Path
 
 import pytest
 
 from bentoml.exceptions import AlreadyExists, BentoMLRpcError, InvalidArgument, NotFound
+from bentoml.rpc.options import ClientOptions
+from bentoml.settings.model import YataiSettings
 from bentoml.yatai.client import YataiClient, get_yatai_client
 from tests.repository.bundles import make_bundle
 
@@ -128,3 +134,21 @@ def test_configured_directory_and_database_are_used(
     assert get_yatai_client().repository.upload_from_dir(source) == f"{tmp_path}/bundles/Iris/1"
     assert (tmp_path / "db/index.db").is_file()
     assert not (tmp_path / "home").exists()
+
+
+def test_client_of_a_server_loads_neither_the_settings_nor_the_database() -> None:
+    """Each takes longer than the rest of a push of a small bundle."""
+    program = (
+        "import sys; from bentoml.yatai.client import get_yatai_client; "
+        "get_yatai_client('127.0.0.1:1'); import bentoml.repository.peek; "
+        "print(sorted({'sqlalchemy', 'pydantic', 'alembic'} & set(sys.modules)))"
+    )
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("BENTOML_")}
+    done = subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, text=True)
+    assert (done.stdout.strip(), done.stderr) == ("[]", "")
+
+
+def test_defaults_of_a_connection_are_those_of_the_settings() -> None:
+    settings = YataiSettings()
+    for one in fields(ClientOptions):
+        assert getattr(ClientOptions(), one.name) == getattr(settings, one.name), one.name

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from bentoml.service import BentoService
 
 DEFAULT_LIST_LIMIT = 40
+URI_TYPES = ("UNSET", "LOCAL", "S3", "GCS", "AZURE_BLOB_STORAGE", "HDFS")
 DONE = "DONE"
 BROKEN = "ERROR"  # the row is there, the files are not
 

@@ -26,7 +26,8 @@ from bentoml.exceptions import (
 
 from .durable import explained
 from .engine import open_engine, run, shown_address
-from .schema import EMPTY, HEAD, create_tables, ensure_current, read_revision
+from .revisions import HEAD
+from .schema import EMPTY, create_tables, ensure_current, read_revision
 
 T = TypeVar("T")
 _LOCK_KEY = 0x62656E746F  # "bento": the advisory lock of writers and of schema changes

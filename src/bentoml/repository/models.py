@@ -27,7 +27,7 @@ from sqlalchemy import (
     event,
 )
 
-URI_TYPES = ("UNSET", "LOCAL", "S3", "GCS", "AZURE_BLOB_STORAGE", "HDFS")
+from .base import URI_TYPES
 
 FINISHED_SQLITE = "json_extract(upload_status, '$.status') = 'DONE'"
 FINISHED_POSTGRESQL = "(upload_status ->> 'status') = 'DONE'"

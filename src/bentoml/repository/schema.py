@@ -19,19 +19,8 @@ from . import durable
 from .engine import REPAIR_HINT, explain_errors, run, shown_address
 from .locks import FileLock
 from .models import metadata
+from .revisions import HEAD, KNOWN
 
-HEAD = "c93d5e0a7f14"
-KNOWN = (  # oldest first
-    "a6b00ae45279",
-    "719dd2aacc9a",
-    "af18f0b83286",
-    "370a2bf2e594",
-    "5d1c07e9b2a4",
-    "8c3b6f1a90d7",
-    "b2f94d7c1e63",
-    "e47a1b5c90d2",
-    HEAD,
-)
 UNVERSIONED = "unversioned"  # tables of 0.13 without a revision: older than the chain
 EMPTY = "empty"
 

@@ -8,8 +8,7 @@ from datetime import datetime, timezone
 from typing import Any
 
 from bentoml.exceptions import InvalidArgument
-from bentoml.repository.base import BundleRecord
-from bentoml.repository.models import URI_TYPES
+from bentoml.repository.base import URI_TYPES, BundleRecord
 from bentoml.repository.selector import Requirement, Selector
 from bentoml.tags import validate_label_key, validate_label_value
 

@@ -11,7 +11,7 @@ import random
 import time
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import urlsplit
 
 from bentoml import __version__
@@ -22,10 +22,13 @@ from bentoml.exceptions import (
     InvalidArgument,
     MissingDependencyException,
 )
-from bentoml.settings.model import YataiSettings
 
 from . import convert
+from .options import ClientOptions
 from .status import error_of
+
+if TYPE_CHECKING:
+    from bentoml.settings.model import YataiSettings
 
 logger = logging.getLogger("bentoml.yatai")
 
@@ -69,9 +72,8 @@ class RpcClient:
         direct_host: the host that direct transfers may go to, or None.
     """
 
-    def __init__(self, url: str, yatai: YataiSettings) -> None:
+    def __init__(self, url: str, yatai: ClientOptions | YataiSettings) -> None:
         self.url = url.strip()
-        self._settings = yatai
         self._channel = _open_channel(self.url, yatai)
         self.direct_host = _direct_host(self.url, yatai)
         self._metadata = [(_KEY_OF_CLIENT, __version__)]
@@ -198,7 +200,7 @@ def _checked(answer: dict[str, Any]) -> dict[str, Any]:
     return answer
 
 
-def _open_channel(url: str, yatai: YataiSettings) -> Any:
+def _open_channel(url: str, yatai: ClientOptions | YataiSettings) -> Any:
     try:
         import grpc  # noqa: PLC0415 - optional
     except ModuleNotFoundError as err:
@@ -218,7 +220,7 @@ def _open_channel(url: str, yatai: YataiSettings) -> Any:
     return grpc.secure_channel(target, credentials, options=_OPTIONS)
 
 
-def _direct_host(url: str, yatai: YataiSettings) -> str | None:
+def _direct_host(url: str, yatai: ClientOptions | YataiSettings) -> str | None:
     """None where direct transfers are not wanted, or would leave the encrypted connection."""
     scheme, target = _split(url)
     if not yatai.direct_transfers or scheme not in _PLAIN:

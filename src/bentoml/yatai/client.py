@@ -12,6 +12,7 @@ from .repository_client import RepositoryClient
 
 if TYPE_CHECKING:
     from bentoml.settings import Settings
+    from bentoml.settings.model import YataiSettings
 
     from .deployment_client import DeploymentClient
 
@@ -51,13 +52,13 @@ def get_yatai_client(yatai_url: str | None = None) -> YataiClient:
         InvalidArgument: the address is none.
         MissingDependencyException: the packages of the extra `yatai` are not installed.
     """
-    if yatai_url is None and nothing_is_set():
-        return YataiClient(local_client())
+    if nothing_is_set():
+        return YataiClient(_remote(yatai_url) if yatai_url else local_client(), yatai_url)
     from bentoml.settings import load_settings  # noqa: PLC0415 - slow to import, see `nothing_is_set`
 
     settings = load_settings()
     remote = yatai_url or settings.yatai.remote_url
-    return YataiClient(_remote(remote, settings) if remote else local_client(settings), remote)
+    return YataiClient(_remote(remote, settings.yatai) if remote else local_client(settings), remote)
 
 
 def local_client(settings: Settings | None = None) -> RepositoryClient:
@@ -67,14 +68,15 @@ def local_client(settings: Settings | None = None) -> RepositoryClient:
     return RepositoryClient(open_repository(settings))
 
 
-def _remote(url: str, settings: Settings) -> RepositoryClient:
+def _remote(url: str, yatai: YataiSettings | None = None) -> RepositoryClient:
     try:
         from bentoml.rpc.channel import RpcClient  # noqa: PLC0415 - needs the extra
+        from bentoml.rpc.options import ClientOptions  # noqa: PLC0415
     except ModuleNotFoundError as err:
         raise _missing(err) from err
     from .remote.repository import RemoteRepository  # noqa: PLC0415 - needs the extra
 
-    return RepositoryClient(RemoteRepository(RpcClient(url, settings.yatai)))
+    return RepositoryClient(RemoteRepository(RpcClient(url, yatai or ClientOptions())))
 
 
 def _missing(err: ModuleNotFoundError) -> MissingDependencyException:

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import logging
 import os
+import sys
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeGuard, cast
 
 from bentoml.exceptions import BentoMLException, InvalidArgument
 from bentoml.repository.base import DEFAULT_LIST_LIMIT, BundleRecord
-from bentoml.tags import split_reference
+from bentoml.settings.paths import home, nothing_is_set
+from bentoml.tags import Tag, split_reference
 
 from .records import Bento, as_bento
 
@@ -56,10 +59,13 @@ class RepositoryClient:
             NotFound: the local repository has no such bundle.
             AlreadyExists: this one has it already.
         """
-        local = self._local()
-        record = local.record(bento)
-        labels = record.labels if with_labels else None
-        return self.upload_from_dir(local.resolve(record.tag), labels, record.lineage)
+        self._require_server()
+        record = peek_local(bento)
+        if record is None:
+            local = self._local()
+            record = local.record(bento)
+            record = replace(record, uri=str(local.resolve(record.tag)))
+        return self.upload_from_dir(record.uri, record.labels if with_labels else None, record.lineage)
 
     def pull(self, bento: str) -> str:
         """Fetch a bundle of this client's repository into the local one; returns the location there.
@@ -231,11 +237,14 @@ class RepositoryClient:
         """The local repository, which is the other end of push and pull."""
         from .client import local_client  # noqa: PLC0415 - the client is made of this class
 
+        self._require_server()
+        return local_client()
+
+    def _require_server(self) -> None:
         if is_local(self._repository):
             raise InvalidArgument(
                 "push and pull need a server: give --yatai-url (yatai_url=) or set yatai.remote.url."
             )
-        return local_client()
 
     def _delete(self, record: BundleRecord, require_confirm: bool) -> int:
         if require_confirm:
@@ -252,8 +261,22 @@ class RepositoryClient:
         return 0
 
 
+def peek_local(bento: str) -> BundleRecord | None:
+    """What can be said of a bundle of the local repository without opening it."""
+    from bentoml.repository.peek import peek  # noqa: PLC0415
+
+    name, version = split_reference(bento)
+    if not nothing_is_set():
+        from bentoml.settings import load_settings  # noqa: PLC0415 - slow to import
+
+        yatai = load_settings().yatai
+        places = (yatai.database_url, yatai.repository_directory, yatai.repository_base_url)
+        if yatai.repository_type != "file_system" or any(places):
+            return None
+    return None if version.startswith("@") else peek(home(), Tag(name, version))
+
+
 def is_local(repository: LocalRepository | RemoteRepository) -> TypeGuard[LocalRepository]:
     """Whether the bundles are in a directory of this machine."""
-    from bentoml.repository.local import LocalRepository  # noqa: PLC0415 - loads SQLAlchemy
-
-    return isinstance(repository, LocalRepository)
+    local = sys.modules.get("bentoml.repository.local")  # it loads SQLAlchemy, and may not be needed
+    return local is not None and isinstance(repository, local.LocalRepository)

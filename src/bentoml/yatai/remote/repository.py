@@ -26,7 +26,6 @@ from bentoml.tags import (
     validate_service_name,
 )
 
-from . import old_server
 from .download import download
 from .upload import upload
 
@@ -89,6 +88,8 @@ class RemoteRepository:
         tag = Tag(descriptor.name, descriptor.version)
         checked, origin = validate_labels(labels), validate_lineage(lineage)
         if self.is_old:
+            from . import old_server  # noqa: PLC0415 - few servers are, and it loads an HTTP client
+
             verify_manifest(path)
             return old_server.upload(self.client, tag, path, checked)
         return upload(self.client, tag, path, checked, origin).uri
@@ -146,6 +147,8 @@ class RemoteRepository:
         """
         if not self.is_old:
             return download(self.client, record, target)
+        from . import old_server  # noqa: PLC0415 - as above
+
         old_server.download(self.client, record, self._bento(record.name, record.version), target)
         return {}
 
