@@ -51,21 +51,27 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3, help="of pushes")
     parser.add_argument("--database", choices=DATABASES, default="sqlite")
     parser.add_argument("--db-url", help="a database that is there, instead")
-    parser.add_argument("--output", type=Path, help="a file for the result")
+    parser.add_argument("--output", type=Path, help="a file that the results are put into")
     parser.add_argument("--directory", type=Path, help="where the temporary files go")
     options = parser.parse_args()
-    if options.what == "all":
-        result = {
-            database: {what: _measure(what, database, None, options) for what in MEASURES}
-            for database in DATABASES
-        }
-    else:
-        result = _measure(options.what, options.database, options.db_url, options)
-    result["machine"] = f"{os.cpu_count()} CPUs, Python {platform.python_version()}"
-    text = json.dumps(result, indent=2)
-    print(text)
-    if options.output is not None:
-        options.output.write_text(text + "\n", "utf-8")
+    whats = MEASURES if options.what == "all" else (options.what,)
+    databases = DATABASES if options.what == "all" else (options.database,)
+    for database in databases:
+        for what in whats:
+            result = _measure(what, database, options.db_url, options)
+            result["machine"] = f"{os.cpu_count()} CPUs, Python {platform.python_version()}"
+            print(json.dumps(result, indent=2), flush=True)
+            if options.output is not None:
+                _keep(options.output, database, what, result)
+
+
+def _keep(file: Path, database: str, what: str, result: dict[str, Any]) -> None:
+    """Put a result in its place among those of other runs."""
+    kept = json.loads(file.read_text("utf-8")) if file.is_file() else {}
+    if result.get("list_clients_meanwhile"):
+        what = f"{what} while {result['list_clients_meanwhile']} clients list"
+    kept.setdefault(database, {})[what] = result
+    file.write_text(json.dumps(kept, indent=2) + "\n", "utf-8")
 
 
 def _measure(what: str, database: str, db_url: str | None, options: argparse.Namespace) -> dict[str, Any]:
