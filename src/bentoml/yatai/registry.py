@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -80,8 +81,14 @@ def _uploads_directory(store: BundleStore, scratch: Path) -> Path:
 
 
 def _device(path: Path) -> int:
-    """The file system of a directory that may not be there yet."""
-    return next(parent.stat().st_dev for parent in (path, *path.absolute().parents) if parent.exists())
+    """The file system of a directory that may not be there yet, or that may not be looked at.
+
+    Whoever uses a directory without the right to says so; to ask where it lies is no use.
+    """
+    for known in (path.absolute(), *path.absolute().parents):
+        with contextlib.suppress(OSError):
+            return known.stat().st_dev
+    return -1
 
 
 def _storage(yatai: YataiSettings) -> tuple[str, str | None]:
