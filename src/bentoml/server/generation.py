@@ -225,5 +225,6 @@ def _worker_config(number: int, path: Path, descriptor: BundleDescriptor, settin
         if settings.server.warmup
         else 0,
         max_batch_rows=settings.server.max_batch_rows,
+        niceness=settings.server.worker_niceness,
         generation=number,
     )

@@ -108,6 +108,14 @@ class ServerSettings(Group):
         "BENTOML_WORKER_MAX_MEMORY",
         gt=0,
     )
+    worker_niceness: int = option(
+        5,
+        "bento_server.worker.niceness",
+        "How much workers give way to the front where cores are short, 0 (not at all) to 19.",
+        "BENTOML_WORKER_NICENESS",
+        ge=0,
+        le=19,
+    )
     queue_limit: int = option(
         1024,
         "bento_server.queue_limit",

@@ -24,6 +24,7 @@ class WorkerConfig:
         warmup_batch: requests in the largest batch that is run with an API's example before the worker
             is ready; 0 for no warm-up.
         max_batch_rows: most rows in one call, instead of every API's own value.
+        niceness: how much the process gives way to the front, see `priority`.
     """
 
     bundle_path: str
@@ -37,6 +38,7 @@ class WorkerConfig:
     log_advanced: dict[str, Any] | None = None
     warmup_batch: int = 0
     max_batch_rows: int | None = None
+    niceness: int = 0
     generation: int = 0
     index: int = 0
 

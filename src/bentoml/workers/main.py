@@ -24,6 +24,7 @@ from .channel import SECRET_BYTES, BlockingChannel, connect_loopback
 from .config import WorkerConfig
 from .frames import BEAT, CALL, CONFIG, FAIL, HELLO, STOP, kind_of, pack_message, payload_of, unpack_call
 from .host import ServiceHost
+from .priority import after_the_front
 from .process import ignore_stop_signals
 from .slab import SharedReader
 
@@ -86,6 +87,7 @@ def run(
     Args:
         service: what the bundle holds, if that is loaded already.
     """
+    after_the_front(config.niceness)  # before there are other threads: they inherit it
     configure_logs(config)
     beat = threading.Thread(target=_beat, args=(channel,), daemon=True, name="bentoml-beat")
     beat.start()
