@@ -128,7 +128,7 @@ def metadata_message(metadata: Mapping[str, Any], labels: Mapping[str, str]) -> 
             {
                 "name": one.get("name"),
                 "artifact_type": one.get("artifact_type"),
-                "metadata": one.get("metadata") or None,
+                "metadata": one.get("metadata"),
             }
             for one in metadata.get("artifacts") or ()
         ],

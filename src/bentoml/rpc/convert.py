@@ -25,6 +25,8 @@ from google.protobuf.message import DecodeError, Message
 
 from bentoml.exceptions import BentoMLException, InvalidArgument
 
+from .web_json import struct_json, usual_json
+
 SERVICE = "bentoml.Yatai"
 _STRUCT = "google.protobuf.Struct"
 _TIMESTAMP = "google.protobuf.Timestamp"
@@ -94,19 +96,23 @@ def carries_pieces(name: str) -> bool:
 
 
 def from_json(name: str, values: Mapping[str, Any]) -> dict[str, Any]:
-    """The message `name` from what a program wrote as JSON. Raises `InvalidArgument`."""
+    """The message `name` from what a program wrote as JSON; what `as_json` gave is understood, too.
+
+    Raises:
+        InvalidArgument: it is none.
+    """
     message = _message_class(name)()
     try:
-        json_format.ParseDict(values, message)
+        json_format.ParseDict(usual_json(values), message)
     except (json_format.ParseError, AttributeError, TypeError, ValueError) as err:
         raise InvalidArgument(f"The request is no {name.rpartition('.')[2]}: {str(err)[:300]}") from err
     return _as_dict(message)
 
 
 def as_json(name: str, values: Mapping[str, Any] | bytes) -> dict[str, Any]:
-    """The message `name` as 0.13's web server wrote it: names of enumerations, times in seconds and nanos.
+    """The message `name` as 0.13's web server wrote it: without defaults, with names of enumerations.
 
-    `values` may be the bytes of the message.
+    Times are seconds (as text) and nanos, `Struct`s are spelled out. `values` may be the message's bytes.
     """
     message = _message_class(name)()
     if isinstance(values, bytes):
@@ -200,27 +206,29 @@ def _value_of(message: Any, field: Any) -> Any:
 
 
 def _json_of(message: Any) -> dict[str, Any]:
-    return {
-        field.name: _json_value(message, field)
-        for field in message.DESCRIPTOR.fields
-        if _is_repeated(field) or field.message_type is None or message.HasField(field.name)
-    }
+    """What is set, and no defaults."""
+    return {field.name: _json_value(value, field) for field, value in message.ListFields()}
 
 
-def _json_value(message: Any, field: Any) -> Any:
-    value = getattr(message, field.name)
-    if field.enum_type is not None and not _is_repeated(field):
+def _json_value(value: Any, field: Any) -> Any:
+    if field.message_type is not None and field.message_type.GetOptions().map_entry:
+        return dict(value)
+    if _is_repeated(field):
+        return [_json_item(item, field) for item in value]
+    return _json_item(value, field)
+
+
+def _json_item(value: Any, field: Any) -> Any:
+    if field.enum_type is not None:
         known = field.enum_type.values_by_number.get(value)
         return known.name if known is not None else value
     if field.message_type is None:
-        return list(value) if _is_repeated(field) else value
-    if field.message_type.GetOptions().map_entry:
-        return dict(value)
-    if _is_repeated(field):
-        return [_json_of(item) for item in value]
+        return value
     if field.message_type.full_name == _TIMESTAMP:
         return {"seconds": str(value.seconds), "nanos": value.nanos}
-    return json_format.MessageToDict(value) if field.message_type.full_name == _STRUCT else _json_of(value)
+    if field.message_type.full_name == _STRUCT:
+        return struct_json(json_format.MessageToDict(value))
+    return _json_of(value)
 
 
 def _is_repeated(field: Any) -> bool:

@@ -13,8 +13,9 @@ from starlette.responses import JSONResponse, RedirectResponse, Response
 
 from bentoml.exceptions import BentoMLException, NotFound, Unauthenticated
 from bentoml.rpc.status import code_name, shown
+from bentoml.yatai.access import READ, Caller
 
-from .auth import sent_token
+from .auth import caller_of, sent_token
 from .pages import Pages
 from .state import WebState
 
@@ -62,9 +63,18 @@ def error_handlers(state: WebState, pages: Pages) -> dict[type[Exception] | int,
         if _is_program(request):
             return JSONResponse({"error": {"code": code, "message": message}}, status)
         title = TITLES.get(status, "That did not work")
-        return pages.render("error.html", request, None, status, title=title, message=message)
+        caller = _caller(state, request) if status < 500 else None  # the server may not know who it is
+        return pages.render("error.html", request, caller, status, title=title, message=message)
 
     return {BentoMLException: explain, HTTPException: of_http, Exception: unexpected}
+
+
+def _caller(state: WebState, request: Request) -> Caller | None:
+    """Who asks, for the navigation of the page; None if that is unknown."""
+    try:
+        return caller_of(state, request, READ)
+    except BentoMLException:
+        return None
 
 
 def _is_program(request: Request) -> bool:

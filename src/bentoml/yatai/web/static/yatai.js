@@ -22,9 +22,16 @@ async function copy(button) {
     area.select();
     document.execCommand("copy");
     area.remove();
+    button.focus();
   }
+  const name = button.getAttribute("aria-label");
+  if (name === "Copied") return;
   button.textContent = "Copied";
-  setTimeout(() => { button.textContent = "Copy"; }, 1500);
+  button.setAttribute("aria-label", "Copied");
+  setTimeout(() => {
+    button.textContent = "Copy";
+    button.setAttribute("aria-label", name);
+  }, 1500);
 }
 
 document.addEventListener("click", (event) => {
