@@ -172,8 +172,34 @@ def test_the_command_sends_it_to_the_server(pushed: Running, echo: Path, engine:
     words = ["containerize", str(echo), "--yatai-url", pushed.address]
     done = CliRunner().invoke(commandline_interface, words)
     assert "Build container image: echo:2_A" in done.output, done.output
-    done = CliRunner().invoke(commandline_interface, [*words, "--builder", "docker"])
-    assert done.exit_code == 1 and "the server's choice" in done.output
+
+
+def test_engine_and_platforms_go_to_the_server(pushed: Running, echo: Path, engine: Path) -> None:
+    words = ["containerize", "Echo:latest", "-t", "e:1", "--yatai-url", pushed.address]
+    chosen = ["--builder", "buildah", "--platform", "linux/arm64"]
+    done = CliRunner().invoke(commandline_interface, [*words, *chosen])
+    assert done.exit_code == 0, done.output
+    [build] = [call for call in calls(engine) if call[0] == "build"]
+    assert "linux/arm64" in " ".join(build)
+    event = pushed.registry.events.find(LOCAL)[0]
+    assert event.details["platforms"] == ["linux/arm64"]
+    for wrong, message in (
+        (["--builder", "docker"], "docker"),  # it is not installed
+        (["--builder", "oci", "-o", "x"], "leave out --yatai-url"),
+        (["--platform", "somewhere"], "somewhere"),
+    ):
+        done = CliRunner().invoke(commandline_interface, [*words, *wrong])
+        assert done.exit_code == 1, wrong
+        assert message in done.output, wrong
+
+
+def test_engine_that_the_server_has_set_is_not_changed(home: Path, echo: Path, engine: Path) -> None:
+    registry = open_registry(load_settings(yatai__container_builder="buildah"))
+    with pytest.raises(InvalidArgument, match=r"This server builds with buildah \(yatai.container_builder\)"):
+        registry.images.build(LOCAL, "Echo", "2_A", None, {}, False, builder="docker")
+    with pytest.raises(InvalidArgument, match="builds with docker, podman, buildah, not with 'oci'"):
+        registry.images.build(LOCAL, "Echo", "2_A", None, {}, False, builder="oci")
+    assert calls(engine) == []
 
 
 def test_the_local_repository_builds_here(home: Path, echo: Path, engine: Path) -> None:

@@ -83,15 +83,15 @@ def command(bundle: Path | None = None) -> click.Command:
         arguments = named_values(build_arg)
         if builder != "oci":
             _refuse(options, "base", "output", "wheels")
+        platforms = tuple(name for text in options["platform"] for name in text.split(","))
         if yatai_url:
-            if builder or options["platform"]:
-                raise InvalidArgument("--builder and --platform are the server's choice with --yatai-url")
+            if builder == "oci":
+                raise InvalidArgument("--builder oci writes a file here; leave out --yatai-url")
             name = _tag_of(bundle) if bundle else _tag_of_directory(bento)
-            _build_remotely(name, yatai_url, tag, arguments, push)
+            _build_remotely(name, yatai_url, tag, arguments, push, builder, platforms)
             return
         path = _saved(bundle) if bundle else locate(bento, None, None)
         click.echo(f"Found Bento: {path}")
-        platforms = tuple(name for text in options["platform"] for name in text.split(","))
         if builder == "oci":
             _write_image(path, tag, push, arguments, platforms, options)
             return
@@ -164,13 +164,19 @@ def _is_from_environment(name: str) -> bool:
 
 
 def _build_remotely(
-    bento: str, yatai_url: str, tag: str | None, arguments: dict[str, str], push: bool
+    bento: str,
+    yatai_url: str,
+    tag: str | None,
+    arguments: dict[str, str],
+    push: bool,
+    builder: str | None,
+    platforms: tuple[str, ...],
 ) -> None:
     from bentoml.yatai.client import get_yatai_client
 
     click.echo(f"Sending containerize RPC to YataiService at {yatai_url}")
     repository = get_yatai_client(yatai_url).repository
-    built = repository.containerize(bento, tag, arguments, push)
+    built = repository.containerize(bento, tag, arguments, push, builder=builder, platforms=platforms)
     click.secho(f"Build container image: {built}", fg="green")
     if push:
         click.secho(f"Pushed container image: {built}", fg="green")

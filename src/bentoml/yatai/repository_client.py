@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeGuard, cast
@@ -157,6 +157,9 @@ class RepositoryClient:
         tag: str | None = None,
         build_args: Mapping[str, str] | None = None,
         push: bool = False,
+        *,
+        builder: str | None = None,
+        platforms: Sequence[str] = (),
     ) -> str:
         """Build a container image of `name:version`; returns the image's `name:tag`.
 
@@ -166,6 +169,8 @@ class RepositoryClient:
             tag: name of the image, or `name:tag`; the bundle's own name and version otherwise.
             build_args: for the Dockerfile's ARGs.
             push: to the registry that the name begins with.
+            builder: docker, podman or buildah; the first that is installed if None.
+            platforms: such as linux/arm64; those of the machine that builds if there are none.
 
         Raises:
             ImageBuildFailed: a step failed; names it.
@@ -176,9 +181,11 @@ class RepositoryClient:
         record = self.record(bento)
         if is_local(self._repository):
             path = self.resolve(record.tag)
-            return containerize(path, tag=tag, build_args=build_args, push=push).reference
+            return containerize(
+                path, tag=tag, builder=builder, build_args=build_args, platforms=tuple(platforms), push=push
+            ).reference
         remote = cast("RemoteRepository", self._repository)
-        return remote.containerize(record, tag or "", build_args or {}, push)
+        return remote.containerize(record, tag or "", build_args or {}, push, builder, platforms)
 
     def record(self, bento: str) -> BundleRecord:
         """As `get`, without the attribute view."""

@@ -24,5 +24,7 @@ class ImageCalls:
             request["tag"] or None,
             request["build_args"],
             request["push"],
+            builder=request["builder"] or None,
+            platforms=request["platforms"],
         )
         return {"status": {}, "tag": image.reference}

@@ -6,7 +6,7 @@ import atexit
 import contextlib
 import shutil
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -175,8 +175,25 @@ class RemoteRepository:
                 return f"Did you mean '{answer['bentos'][0]['name']}'?"
         return ""
 
-    def containerize(self, record: BundleRecord, tag: str, build_args: Mapping[str, str], push: bool) -> str:
-        """Let the server build an image, for as long as that takes; returns the image's tag."""
+    def containerize(
+        self,
+        record: BundleRecord,
+        tag: str,
+        build_args: Mapping[str, str],
+        push: bool,
+        builder: str | None = None,
+        platforms: Sequence[str] = (),
+    ) -> str:
+        """Let the server build an image, for as long as that takes; returns the image's tag.
+
+        Raises:
+            InvalidArgument: a server of 0.13 cannot choose an engine or a platform.
+        """
+        if (builder or platforms) and self.is_old:
+            raise InvalidArgument(
+                f"The server at '{self.client.url}' is of the 0.13 line, which builds with Docker for its "
+                "own platform. Leave out --builder and --platform."
+            )
         answer = self.client.call(
             "ContainerizeBento",
             timeout_s=None,
@@ -185,6 +202,8 @@ class RemoteRepository:
             tag=tag,
             build_args=dict(build_args),
             push=push,
+            builder=builder,
+            platforms=list(platforms),
         )
         return str(answer["tag"])
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from bentoml.containers.build import BuiltImage, ImageBuildFailed, containerize
 from bentoml.containers.control import BuildControl
-from bentoml.exceptions import FailedPrecondition, MissingDependencyException, Overloaded
+from bentoml.exceptions import FailedPrecondition, InvalidArgument, MissingDependencyException, Overloaded
 from bentoml.repository.database import Database
 from bentoml.yatai.access import DEPLOY, Caller
 from bentoml.yatai.db import events
@@ -18,6 +18,7 @@ from .bundles import BUNDLE, Bundles
 logger = logging.getLogger("bentoml.yatai")
 
 MOST_WAITING = 8
+ENGINES = ("docker", "podman", "buildah")
 _SHOWN_CHARS = 700
 
 
@@ -44,8 +45,15 @@ class Images:
         tag: str | None,
         build_args: Mapping[str, str],
         push: bool,
+        *,
+        builder: str | None = None,
+        platforms: Sequence[str] = (),
     ) -> BuiltImage:
         """Build an image of a bundle; what its Dockerfile runs, runs on this machine.
+
+        Args:
+            builder: the engine; the server's choice if None, and refused if the server has another one set.
+            platforms: such as linux/arm64; the server's own if there are none.
 
         Raises:
             FailedPrecondition: a step failed, or there is no engine here.
@@ -53,6 +61,7 @@ class Images:
             NotFound, InvalidArgument, BundleCorrupted: nothing was started.
         """
         caller.require(DEPLOY)
+        chosen = self._chosen(builder)
         record = self._bundles.find(name, version)
         if not self._places.acquire(blocking=False):
             raise Overloaded(f"{MOST_WAITING} images are being built or wait; try again later.")
@@ -62,8 +71,9 @@ class Images:
                 image = containerize(
                     path,
                     tag=tag,
-                    builder=self._builder,
+                    builder=chosen,
                     build_args=build_args,
+                    platforms=tuple(platforms),
                     push=push,
                     output=lambda line: logger.debug("%s: %s", record.tag, line),
                     control=self._control,
@@ -77,11 +87,22 @@ class Images:
             ) from err
         finally:
             self._places.release()
-        details = {"image": image.reference, "pushed": push}
+        details: dict[str, object] = {"image": image.reference, "pushed": push}
+        if platforms:
+            details["platforms"] = list(platforms)
         self._database.write(
             lambda connection: events.record(connection, caller, "image.build", BUNDLE, record.tag, details)
         )
         return image
+
+    def _chosen(self, builder: str | None) -> str | None:
+        if builder and builder not in ENGINES:
+            raise InvalidArgument(f"A server builds with {', '.join(ENGINES)}, not with '{builder[:32]}'.")
+        if builder and self._builder not in (None, builder):
+            raise InvalidArgument(
+                f"This server builds with {self._builder} (yatai.container_builder), not with {builder}."
+            )
+        return builder or self._builder
 
     def cancel(self) -> None:
         """End what is being built; nothing is built afterwards."""
