@@ -46,6 +46,7 @@ _OPTIONS = [
     ("grpc.keepalive_time_ms", 20_000),
     # A ping waits behind what the system's buffers hold: a megabyte takes 100 s at 10 kB/s.
     ("grpc.keepalive_timeout_ms", 120_000),
+    ("grpc.http2.ping_timeout_ms", 120_000),
     ("grpc.enable_retries", 0),  # the library's own would not know what may be repeated
 ]
 

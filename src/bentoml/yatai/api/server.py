@@ -30,9 +30,10 @@ _OPTIONS = [
     ("grpc.http2.lookahead_bytes", 4 << 20),
     ("grpc.so_reuseport", 0),  # a second server on the port is an error, not a silent half
     ("grpc.keepalive_permit_without_calls", 1),
-    # A client measures its line with pings while it downloads; on a slow one the server has nothing to
-    # write for seconds, would count them as "without data", and end the connection.
-    ("grpc.http2.min_ping_interval_without_data_ms", 100),
+    ("grpc.http2.min_ping_interval_without_data_ms", 10_000),
+    # How long the system may wait for what was sent to be taken, too: 20 s if nothing is said, and a slow
+    # line does not take what the buffers hold in that time.
+    ("grpc.keepalive_timeout_ms", 120_000),
 ]
 
 

@@ -1,12 +1,13 @@
 # Exit code 0 if the server answers: its page, or its gRPC port where it has no page. What it listens on is
 # said by the words after the image's name, which process 1 was started with, else by the environment.
 import os
+import pathlib
 import socket
 import ssl
 import sys
 import urllib.request
 
-words = sys.argv[1:] or open("/proc/1/cmdline", "rb").read().decode("utf-8", "replace").split("\0")
+words = sys.argv[1:] or pathlib.Path("/proc/1/cmdline").read_text("utf-8", "replace").split("\0")
 
 
 def option(name, variable, default):
