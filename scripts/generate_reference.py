@@ -28,7 +28,8 @@ Where a framework has a format that runs no code when it is read – XGBoost, Li
 safetensors, JAX – that is the default. For scikit-learn it is an option, `file_format="skops"`. Everything
 stored as a pickle (`.pkl`, modules in `.pt`) runs code when it is loaded.
 
-A class is used the same way whatever the framework: name it, pack a model into it, and find it in `self.artifacts`:
+A class is used the same way whatever the framework: name it, pack a model into it, and find it in
+`self.artifacts`:
 
 ```python title="flowers.py"
 import bentoml
