@@ -7,6 +7,7 @@ command -v chromium >/dev/null || command -v chromium-browser >/dev/null || comm
     missing="$missing chromium"
 { command -v initdb || ls /usr/lib/postgresql/*/bin/initdb; } >/dev/null 2>&1 || missing="$missing postgresql"
 command -v podman >/dev/null || missing="$missing podman crun"
+[ -x /usr/lib/podman/netavark ] || [ -x /usr/lib/cni/bridge ] || missing="$missing netavark iptables"
 [ -z "$missing" ] && exit 0
 if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
     echo "installing$missing for the end-to-end tests"

@@ -25,11 +25,14 @@ FILES["usr/bin/sh"] = b""  # never run, but looked for before the machine's own 
 class Podman:
     """A `podman` on PATH with its own store.
 
+    Args:
+        walled: containers have control groups and a network of their own, as they usually do.
+
     Attributes:
         environment: variables under which `podman` is this one.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, walled: bool = False) -> None:
         real = shutil.which("podman")
         if real is None:
             pytest.skip("no podman here (Debian: apt-get install podman crun)")
@@ -51,11 +54,13 @@ class Podman:
         mounts = ", ".join(f'"{path}:{path}:ro"' for path in shared_paths())
         (folder / "containers.conf").write_text(
             "[containers]\n"
-            'cgroups = "disabled"\nnetns = "host"\nipcns = "host"\nutsns = "host"\ncgroupns = "host"\n'
+            f'cgroups = "{"enabled" if walled else "disabled"}"\nnetns = "{"bridge" if walled else "host"}"\n'
+            'ipcns = "host"\nutsns = "host"\ncgroupns = "host"\n'
             f"default_ulimits = []\nvolumes = [{mounts}]\n"
             '[engine]\ncgroup_manager = "cgroupfs"\nevents_logger = "file"\n'
         )
-        self._write_wrapper(real)
+        self._holder: subprocess.Popen[bytes] | None = None
+        self._write_wrapper(real, lasting=walled)
 
     def run(self, *words: str, check: bool = True) -> str:
         done = subprocess.run(
@@ -117,7 +122,14 @@ class Podman:
     def remove_everything(self) -> None:
         self.run("rm", "--all", "--force", "--time=2", check=False)
 
-    def _write_wrapper(self, real: str) -> None:
+    def close(self) -> None:
+        """Removes everything, and ends what holds the mount namespace."""
+        self.remove_everything()
+        if self._holder is not None:
+            self._holder.kill()
+            self._holder.wait()
+
+    def _write_wrapper(self, real: str, *, lasting: bool) -> None:
         wrapper = self.folder / "bin" / "podman"
         unified = Path("/sys/fs/cgroup/unified")
         command = f'exec {real} "$@"'
@@ -126,6 +138,13 @@ class Podman:
                 "exec unshare --mount --propagation private sh -c "
                 f'\'umount {unified} && exec {real} "$@"\' podman "$@"'
             )
+            if lasting:  # networks of containers are mounts, which the next command has to find again
+                keep = f"umount {unified} && echo ready && exec sleep infinity"
+                held = ["unshare", "--mount", "--propagation", "private", "sh", "-c", keep]
+                self._holder = subprocess.Popen(held, stdout=subprocess.PIPE)
+                assert self._holder.stdout is not None
+                assert self._holder.stdout.readline() == b"ready\n"
+                command = f'exec nsenter --mount=/proc/{self._holder.pid}/ns/mnt --wd="$PWD" {real} "$@"'
         wrapper.write_text(f"#!/bin/sh\n{command}\n")
         wrapper.chmod(0o755)
 
