@@ -137,7 +137,9 @@ def test_search_as_one_types(filled: Running, page: Page) -> None:
     assert rows.count() == 1
     page.get_by_label("Name or version").fill("")
     page.get_by_label("Labels").fill("stage=prod")
-    rows.get_by_text("Iris").wait_for()
+    page.wait_for_url("**labels=stage*")
+    rows.get_by_text("Zebra").wait_for(state="detached")
+    rows.get_by_text("Iris").first.wait_for()
     assert rows.count() == 1
 
 
