@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from bentoml.containers.yatai_files import EXTRAS
 from tests.bundle.projects import ECHO_SERVICE, Project
 from tests.e2e.processes import copy_example
 from tests.environments.wheelhouse import needed_distributions, rebuild_wheel
@@ -95,7 +96,7 @@ def real_wheels(work: Path) -> Path:
     """What the iris example and the management server need."""
     folder = work / "wheels"
     folder.mkdir()
-    for distribution in needed_distributions(["bentoml[yatai]", "scikit-learn", "pandas", "joblib"]):
+    for distribution in needed_distributions([f"bentoml[{EXTRAS}]", "scikit-learn", "pandas", "joblib"]):
         rebuild_wheel(distribution, folder)
     return folder
 
