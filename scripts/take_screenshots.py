@@ -83,6 +83,8 @@ def fill(registry: Any, tags: list[str]) -> list[str]:
     registry.aliases.move(LOCAL, "IrisClassifier", "prod", versions[0])
     registry.aliases.move(LOCAL, "IrisClassifier", "prod", versions[2])
     registry.bundles.set_note(LOCAL, registry.bundles.find("IrisClassifier", versions[2]), NOTE)
+    for rule, keep_last in (("", 20), ("IrisClassifier", 5), ("Reference", None)):
+        registry.retention.set_rule(LOCAL, rule, keep_last)
     for name, version, config, labels in (
         ("iris-staging", versions[0], {}, {"stage": "staging"}),
         (
@@ -135,6 +137,7 @@ def photograph(url: str, tags: list[str]) -> None:
         ("deployment-dark", "/deployments/dev/iris-prod", 1280, 1160, "dark"),
         ("deployment-log", "/deployments/dev/iris-prod/log", 1280, 640, "light"),
         ("deploy", f"/deploy?preview=1&namespace=dev&name=iris-prod&bento={tags[1]}", 1280, 640, "light"),
+        ("retention", "/retention", 1280, 600, "light"),
         ("phone", "/repository", 390, 760, "light"),
         ("phone-deployment", "/deployments/dev/iris-prod", 390, 1100, "dark"),
     ]
