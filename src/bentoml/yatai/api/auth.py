@@ -13,7 +13,10 @@ _ABSENT = ("", "None", "null")  # what clients of 0.13 send when they have none
 
 
 class Authenticator:
-    """Recognises callers.
+    """Recognises callers, of RPCs and of the pages.
+
+    Another way to know them, such as OpenID Connect, belongs here: it ends in a `Caller` with its scopes,
+    and nothing behind it asks how that was found.
 
     Args:
         required: whether a caller without a valid token is refused.
