@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import tempfile
 from collections.abc import Callable
 from datetime import timedelta
@@ -25,6 +26,7 @@ from bentoml.yatai.access import LOCAL, Caller
 from bentoml.yatai.db.bundles import BundleQuery
 from bentoml.yatai.registry import Registry, open_registry
 from bentoml.yatai.services.bundles import Bundles
+from bentoml.yatai.services.uploads import Progress
 from tests.repository.bundles import make_bundle
 
 from .conftest import tar_of
@@ -190,6 +192,28 @@ def test_bundle_with_an_alias_is_not_deleted(registry: Registry, add: Add) -> No
         registry.bundles.delete(LOCAL, "Iris", "1")
     assert tags(registry) == ["Iris:1"]
     assert Path(record.uri).is_dir()
+
+
+def test_P6_upload_without_an_answer_begins_anew_when_its_bundle_was_deleted(
+    registry: Registry, tmp_path: Path
+) -> None:
+    """The server died after it had added the bundle; somebody deleted that before the client came back."""
+    data = tar_of(make_bundle(tmp_path / "made", "Iris", "1"))
+    digest = hashlib.sha256(data).hexdigest()
+
+    def begin() -> Progress:
+        tag, request = Tag("Iris", "1"), "a-client-that-comes-back"
+        return registry.uploads.begin(LOCAL, tag, len(data), digest, {}, {}, request_id=request)
+
+    for _ in range(2):
+        begun = begin()
+        assert begun.received_bytes == 0
+        registry.uploads.receive(LOCAL, begun.upload.id, 0, [data])
+        assert registry.uploads.finish(LOCAL, begun.upload.id).tag == "Iris:1"
+        again = begin()
+        assert again.received_bytes == len(data)
+        assert registry.uploads.finish(LOCAL, again.upload.id).tag == "Iris:1"
+        registry.bundles.delete(LOCAL, "Iris", "1")
 
 
 def test_pruning_keeps_the_newest_and_those_with_aliases(registry: Registry, add: Add) -> None:

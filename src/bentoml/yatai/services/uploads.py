@@ -113,10 +113,12 @@ class Uploads:
             "started_by": caller.name,
         }
         known = self._database.read(lambda connection: upload_db.find(connection, upload_id))
-        if known is not None and known.state != FAILED:
+        is_there = self._bundles.find_or_none(tag.name, tag.version) is not None
+        # One that is done and whose bundle was deleted since then begins anew: its client got no answer.
+        if known is not None and known.state != FAILED and (known.state != DONE or is_there):
             _check_same(known, values)
             return self._progress(known)
-        if self._bundles.find_or_none(tag.name, tag.version) is not None:
+        if is_there:
             raise already_exists(tag)
         upload = self._database.write(lambda connection: upload_db.put(connection, values))
         return self._progress(upload)
