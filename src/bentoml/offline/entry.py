@@ -136,7 +136,8 @@ def _check_errors(writer: Writer, most: int | None, latest: Sequence[BadRow] = (
         return
     last = f"; one of them is row {latest[0].row}: {latest[0].reason}" if latest else ""
     raise TooManyErrors(
-        f"Stopped after {writer.failed} failed rows, which is more than --max-errors {most}{last}"
+        f"Stopped after {writer.failed} failed {'row' if writer.failed == 1 else 'rows'}, which is "
+        f"more than --max-errors {most}{last}"
     )
 
 

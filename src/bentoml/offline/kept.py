@@ -15,6 +15,7 @@ from .cells import json_field
 from .values import Mode, Outcome
 
 ALL = "*"
+_MOST_NAMES = 12
 
 
 class Keeper:
@@ -70,7 +71,7 @@ class Keeper:
         missing = [name for name in self._names if name not in names]
         if missing:
             raise InvalidArgument(
-                f"There is no input column '{missing[0]}' to keep; there are {', '.join(names)}"
+                f"There is no input column '{missing[0]}' to keep; there are {_listed(names)}"
             )
         double = [name for name in self._names if name in returned]
         if double:
@@ -78,3 +79,8 @@ class Keeper:
                 f"Column '{double[0]}' is to be kept and is returned by the API too; keep the others only"
             )
         return self._names
+
+
+def _listed(names: Sequence[str]) -> str:
+    rest = len(names) - _MOST_NAMES
+    return ", ".join(names) if rest <= 1 else f"{', '.join(names[:_MOST_NAMES])} and {rest} more"

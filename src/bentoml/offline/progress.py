@@ -25,6 +25,7 @@ class Progress:
         self._first = done
         self._share: float | None = None
         self._first_share: float | None = None
+        self._first_at = 0.0
         self._started = monotonic()
         self._bar: Bar | None = None
         self._is_shown = show is not False
@@ -46,7 +47,7 @@ class Progress:
         self.failed += failed
         self._share = self.rows / self._total if self._total else share
         if self._first_share is None:
-            self._first_share = self._share if not self._total else self._first / self._total
+            self._first_share, self._first_at = self._share, monotonic()
         if self._bar is not None:
             self._bar.show(self._share, self.line())
 
@@ -66,7 +67,8 @@ class Progress:
         return (self.rows - self._first) / max(monotonic() - self._started, 1e-9)
 
     def seconds_left(self) -> float | None:
+        """As fast as from the first rows on, so that the start of an engine does not count."""
         if self._share is None or self._first_share is None or not self._first_share < self._share < 1:
             return None
-        elapsed = monotonic() - self._started
+        elapsed = monotonic() - self._first_at
         return max(0.0, elapsed * (1 - self._share) / (self._share - self._first_share))
