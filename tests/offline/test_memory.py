@@ -112,3 +112,18 @@ def test_several_gib_in_one(kind: str, bundle: Path, tmp_path: Path) -> None:
     for flags in (["--keep", "*"], ["--keep", "id", "--workers", "2", "--job", str(tmp_path / "job")]):
         score(bundle, source, tmp_path / "out.parquet", *flags, limit=limit)
         check(tmp_path / "out.parquet", rows)
+
+
+@pytest.mark.slow
+def test_a_folder_of_large_pictures(bundle: Path, tmp_path: Path) -> None:
+    image = pytest.importorskip("PIL.Image")
+    (tmp_path / "in").mkdir()
+    for number in range(64):  # 36 MB each once decoded
+        picture = image.new("RGB", (4000, 3000), (number, 0, 0))
+        picture.save(tmp_path / "in" / f"{number:02d}.jpg", quality=50)
+    command = [sys.executable, "-m", "bentoml", "run", str(bundle), "shape", "--input-file"]
+    done = run_limited(
+        [*command, str(tmp_path / "in"), "--output-file", str(tmp_path / "out.jsonl")], limit=1 << 30
+    )
+    assert done.returncode == 0, done.stderr.decode()[-2000:]
+    assert (tmp_path / "out.jsonl").read_text().count("[3000,4000,3]") == 64

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from bentoml.exceptions import MissingDependencyException
 from bentoml.offline import extra
 from bentoml.offline.cells import csv_cells, json_cells
-from bentoml.offline.planner import BatchPlanner
+from bentoml.offline.planner import BatchPlanner, planner_for
 from bentoml.offline.results import columns_of
 from bentoml.offline.sources.blocks import LineBlocks
 
@@ -52,6 +52,7 @@ def test_batches_grow_while_that_is_faster_and_stay_short() -> None:
     assert settled(0.01, 1e-6) >= 1 << 17
     assert settled(0.0, 0.1) <= 8
     assert BatchPlanner(500).rows == 500
+    assert planner_for("files", None, 1).rows == 1  # one may be large
 
 
 def test_a_larger_size_that_was_slow_once_is_tried_again() -> None:
