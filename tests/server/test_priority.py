@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.server.live.process import serving
+from tests.server.live.process import serving, until
 from tests.server.live.wire import get
 
 pytestmark = [
@@ -19,8 +19,13 @@ pytestmark = [
 
 
 def worker_threads(port: int) -> list[int]:
-    """Every thread of every worker."""
-    pids = [worker["pid"] for worker in json.loads(get(port, "/debug/batching").body)["workers"]]
+    """Every thread of every worker, once all of them serve."""
+
+    def ready() -> list[int] | None:
+        workers = json.loads(get(port, "/debug/batching").body)["workers"]
+        return [w["pid"] for w in workers] if all(w["state"] == "ready" for w in workers) else None
+
+    pids = until(ready, 60, "the workers")
     assert pids
     return [int(thread) for pid in pids for thread in os.listdir(f"/proc/{pid}/task")]
 
