@@ -17,6 +17,7 @@ def loggers_as_before() -> Iterator[None]:
     handlers, propagate = root.handlers[:], root.propagate
     yield
     root.handlers, root.propagate = handlers, propagate
+    logging.disable(logging.NOTSET)
     for name in [n for n in logging.root.manager.loggerDict if n == "bentoml" or n.startswith("bentoml.")]:
         logger = logging.getLogger(name)
         logger.disabled = False

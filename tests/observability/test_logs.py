@@ -24,11 +24,18 @@ def own_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
         if name.startswith("BENTOML_"):
             monkeypatch.delenv(name)
     monkeypatch.setenv("BENTOML_HOME", str(tmp_path))
-    reset()
+    unconfigured()
     yield
+    unconfigured()
+
+
+def unconfigured() -> None:
+    """Put logging back to what a fresh process has, whatever ran before in this one."""
     reset()
-    logging.getLogger("bentoml").setLevel(logging.NOTSET)
-    logging.getLogger("bentoml").propagate = True
+    root = logging.getLogger("bentoml")
+    root.setLevel(logging.NOTSET)
+    root.propagate = True
+    root.disabled = False
 
 
 def test_console_and_file_have_the_formats_of_013(tmp_path: Path, capsys) -> None:

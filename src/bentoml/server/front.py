@@ -18,6 +18,7 @@ import uvicorn
 
 from bentoml.exceptions import BentoMLException
 from bentoml.settings import Settings
+from bentoml.workers.allocator import IdleMemory
 
 from .drain import accept_backlog, finish_connections
 from .generation import Generation
@@ -76,6 +77,7 @@ class Front(uvicorn.Server):
         self.generation: Generation | None = None
         self._sockets: list[socket.socket] = []
         self._ends_process = ends_process
+        self._memory = IdleMemory()
 
     async def serve_on(self, sockets: list[socket.socket]) -> None:
         """Serve until told to stop. Returns normally, also after a signal."""
@@ -112,6 +114,8 @@ class Front(uvicorn.Server):
         if counter % TICKS_PER_SECOND == 0:
             self.hub.heads.set_common(self.server_state.default_headers)
             self._check_connections()
+            if self.settings.server.keep_memory:
+                self._memory.look(self._sent())
         return stop
 
     def _check_connections(self) -> None:
@@ -148,6 +152,10 @@ class Front(uvicorn.Server):
         end = loop.time() + seconds
         while loop.time() < end and not self.force_exit:
             await asyncio.sleep(0.05)
+
+    def _sent(self) -> int:
+        """Requests that workers were given."""
+        return sum(link.requests for link in self.generation.supervisor.links) if self.generation else 0
 
     def _in_progress(self) -> int:
         return self.generation.dispatcher.in_progress if self.generation is not None else 0

@@ -226,5 +226,6 @@ def _worker_config(number: int, path: Path, descriptor: BundleDescriptor, settin
         else 0,
         max_batch_rows=settings.server.max_batch_rows,
         niceness=settings.server.worker_niceness,
+        keep_memory=settings.server.keep_memory and settings.server.worker_max_memory_mib is None,
         generation=number,
     )

@@ -116,6 +116,12 @@ class ServerSettings(Group):
         ge=0,
         le=19,
     )
+    keep_memory: bool = option(
+        True,
+        "bento_server.keep_memory",
+        "Front and workers keep freed memory until they are idle for ten seconds (glibc).",
+        "BENTOML_KEEP_MEMORY",
+    )
     queue_limit: int = option(
         1024,
         "bento_server.queue_limit",

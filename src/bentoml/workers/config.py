@@ -25,6 +25,7 @@ class WorkerConfig:
             is ready; 0 for no warm-up.
         max_batch_rows: most rows in one call, instead of every API's own value.
         niceness: how much the process gives way to the front, see `priority`.
+        keep_memory: whether freed memory stays with the process while it has work, see `allocator`.
     """
 
     bundle_path: str
@@ -39,6 +40,7 @@ class WorkerConfig:
     warmup_batch: int = 0
     max_batch_rows: int | None = None
     niceness: int = 0
+    keep_memory: bool = True
     generation: int = 0
     index: int = 0
 

@@ -54,6 +54,9 @@ class ServiceHost:
         send: writes the parts of a frame to the front; called from several threads.
         service: the service of that bundle, if it is loaded already.
 
+    Attributes:
+        calls: batches accepted so far.
+
     Raises:
         BaseException: whatever loading the bundle or a start hook raises.
     """
@@ -64,6 +67,7 @@ class ServiceHost:
         send: Callable[[list[Frame]], None],
         service: BentoService | None = None,
     ) -> None:
+        self.calls = 0
         self._send = send
         self._heads: dict[bytes, RequestHead] = {}
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -101,6 +105,7 @@ class ServiceHost:
 
     def accept(self, call: Call) -> None:
         """Run a batch: here and now, or on its lane."""
+        self.calls += 1
         api = self._apis[call.api]
         payloads = self._payloads(call)
         if api.is_async:

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING
 
 from bentoml.exceptions import BentoMLException
 
+from .allocator import IdleMemory, keep_freed_memory
 from .channel import SECRET_BYTES, BlockingChannel, connect_loopback
 from .config import WorkerConfig
 from .frames import BEAT, CALL, CONFIG, FAIL, HELLO, STOP, kind_of, pack_message, payload_of, unpack_call
@@ -89,7 +90,7 @@ def run(
     """
     after_the_front(config.niceness)  # before there are other threads: they inherit it
     configure_logs(config)
-    beat = threading.Thread(target=_beat, args=(channel,), daemon=True, name="bentoml-beat")
+    beat = Beat(channel)
     beat.start()
     try:
         host = ServiceHost(config, channel.send, service)
@@ -97,6 +98,8 @@ def run(
         channel.send([pack_message(FAIL, describe(err).encode("utf-8", "replace"))])
         logger.debug("loading failed", exc_info=err)
         return
+    if config.keep_memory and keep_freed_memory():  # the model itself is loaded by the usual rules
+        beat.watch_memory(host)
     channel.send([pack_message(HELLO, host.hello())])
     try:
         _serve(channel, host, shared)
@@ -125,17 +128,32 @@ def connect() -> socket.socket:
     return connect_loopback(port, sys.stdin.buffer.read(SECRET_BYTES))
 
 
-def _beat(channel: BlockingChannel) -> None:
-    message = pack_message(BEAT)
-    parent = os.getppid()
-    pause = threading.Event()
-    while not pause.wait(BEAT_S):
-        try:
-            channel.send([message])
-        except OSError:
-            os._exit(0)
-        if os.getppid() != parent:
-            os._exit(0)
+class Beat(threading.Thread):
+    """Shows the front once a second that this process runs, and ends it when the front is gone."""
+
+    def __init__(self, channel: BlockingChannel) -> None:
+        super().__init__(daemon=True, name="bentoml-beat")
+        self._channel = channel
+        self._host: ServiceHost | None = None
+        self._memory = IdleMemory()
+
+    def watch_memory(self, host: ServiceHost) -> None:
+        """From now on, give memory back when the host has had no call for a while."""
+        self._host = host
+
+    def run(self) -> None:
+        message = pack_message(BEAT)
+        parent = os.getppid()
+        pause = threading.Event()
+        while not pause.wait(BEAT_S):
+            try:
+                self._channel.send([message])
+            except OSError:
+                os._exit(0)
+            if os.getppid() != parent:
+                os._exit(0)
+            if self._host is not None:
+                self._memory.look(self._host.calls)
 
 
 def die_with_parent() -> None:
