@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from html import escape
 from math import ceil, floor, log10
 
-from .report import OURS, Row
+from .report import OURS, Row, rate_text
 
-WIDTH, LABEL, BAR, GAP, HEAD = 860, 300, 18, 6, 34
+WIDTH, LABEL, BAR, GAP, HEAD = 900, 340, 18, 6, 34
 STYLE = (
     "text{font:13px system-ui,sans-serif;fill:#24292f}.title{font-weight:600}.axis{stroke:#d0d7de}"
     ".peer{fill:#8c959f}.ours{fill:#1a7f37}.tick{fill:#57606a;font-size:11px}"
@@ -19,13 +19,11 @@ STYLE = (
 def draw(table: Sequence[Row], titles: dict[str, str], caption: str) -> str:
     """An SVG with one panel per workload and number of connections; `caption` names the machine."""
     panels = list(dict.fromkeys((row.workload, row.connections) for row in table))
-    low = floor(log10(max(1.0, min((row.rate for row in table), default=1.0))))
-    high = max(low + 1, ceil(log10(max(10.0, *(row.rate for row in table)))))
     parts: list[str] = []
     y = 8
     for workload, connections in panels:
         rows = [row for row in table if (row.workload, row.connections) == (workload, connections)]
-        parts.append(_panel(rows, titles, f"{workload.upper()}, {connections} connections", y, (low, high)))
+        parts.append(_panel(rows, titles, f"{workload.upper()}, {connections} connections", y))
         y += HEAD + len(rows) * (BAR + GAP) + 30
     parts.append(f'<text class="tick" x="8" y="{y + 6}">{escape(caption)}</text>')
     return (
@@ -34,10 +32,11 @@ def draw(table: Sequence[Row], titles: dict[str, str], caption: str) -> str:
     )
 
 
-def _panel(
-    rows: Sequence[Row], titles: dict[str, str], title: str, top: int, decades: tuple[int, int]
-) -> str:
-    low, high = decades
+def _panel(rows: Sequence[Row], titles: dict[str, str], title: str, top: int) -> str:
+    """One workload at one number of connections, over the decades that its figures reach."""
+    rates = [row.rate for row in rows if row.rate > 0] or [1.0]
+    low = floor(log10(min(rates)))
+    high = max(low + 1, ceil(log10(max(rates))))
     room = WIDTH - LABEL - 90
     bottom = top + HEAD + len(rows) * (BAR + GAP)
     parts = [f'<text class="title" x="8" y="{top + 16}">{escape(title)} – requests/s</text>']
@@ -50,9 +49,9 @@ def _panel(
     for number, row in enumerate(rows):
         y = top + HEAD + number * (BAR + GAP)
         length = max(2.0, room * (log10(max(row.rate, 10**low)) - low) / (high - low))
-        kind = "ours" if row.peer == OURS else "peer"
+        kind = "ours" if row.peer.partition("-")[0] == OURS else "peer"
         name = escape(titles.get(row.peer, row.peer))
         parts.append(f'<text x="{LABEL - 8}" y="{y + 13}" text-anchor="end">{name}</text>')
         parts.append(f'<rect class="{kind}" x="{LABEL}" y="{y}" width="{length:.0f}" height="{BAR}" rx="2"/>')
-        parts.append(f'<text x="{LABEL + length + 6:.0f}" y="{y + 13}">{row.rate:,.0f}</text>')
+        parts.append(f'<text x="{LABEL + length + 6:.0f}" y="{y + 13}">{rate_text(row.rate)}</text>')
     return "".join(parts)

@@ -91,7 +91,7 @@ def as_markdown(table: Sequence[Row], titles: dict[str, str]) -> str:
         noisy = " (noisy)" if row.noisy else ""
         lines.append(
             f"| {row.workload} | {row.connections} | {titles.get(row.peer, row.peer)} "
-            f"| {row.rate:,.0f}{noisy} | {row.p50_ms:.2f} | {row.p99_ms:.2f} | {row.cpu_us:.0f} "
+            f"| {rate_text(row.rate)}{noisy} | {row.p50_ms:.2f} | {row.p99_ms:.2f} | {row.cpu_us:.0f} "
             f"| {ratio} | {row.faults} |"
         )
     return "\n".join(lines)
@@ -101,11 +101,17 @@ def one_line(cell: dict[str, Any]) -> str:
     """What is printed as soon as a cell is measured."""
     line = (
         f"round {cell['round']}  {cell['workload']:4} c={cell['connections']:<4} {cell['peer']:13} "
-        f"{cell['rate']:>10,.0f}/s  p50 {cell['p50_us'] / 1e3:8.2f} ms  p99 {cell['p99_us'] / 1e3:8.2f} ms"
+        f"{rate_text(cell['rate']):>10}/s  "
+        f"p50 {cell['p50_us'] / 1e3:8.2f} ms  p99 {cell['p99_us'] / 1e3:8.2f} ms"
     )
     if cell["faults"] or cell["faults_while_reading_answers"]:
         line += f"  FAULTS {cell['faults']}, wrong {cell['faults_while_reading_answers']}"
     return line if cell["quiet"] else f"{line}  (machine was not quiet)"
+
+
+def rate_text(per_s: float) -> str:
+    """Whole requests, but not for models that take seconds."""
+    return f"{per_s:,.0f}" if per_s >= 10 else f"{per_s:.2f}"
 
 
 def _short(value: float | None) -> str:

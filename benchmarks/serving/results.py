@@ -3,16 +3,28 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
 from . import bars, chart, open_report, report
 
+HEADLINES = (("lr", 128), ("rf", 512))
+"""What the smaller picture shows."""
 
-def caption_of(record: dict[str, Any]) -> str:
-    """The machine, the day, and how many rounds."""
+
+def caption_of(record: dict[str, Any], panels: Collection[tuple[str, int]] = ()) -> str:
+    """The machine, the day, and how many rounds each figure is the median of."""
     host = record["machine"]
-    return f"{host['cpu']}, {host['cores']} cores, {record['date'][:10]}, median of {record['rounds']} rounds"
+    counts = Counter(
+        (c["workload"], c["connections"], c["peer"])
+        for c in record["cells"]
+        if not panels or (c["workload"], c["connections"]) in panels
+    ).values()
+    least, most = min(counts), max(counts)
+    rounds = str(least) if least == most else f"{least} to {most}"
+    return f"{host['cpu']}, {host['cores']} cores, {record['date'][:10]}, medians of {rounds} rounds"
 
 
 def write_record(output: Path, record: dict[str, Any]) -> None:
@@ -21,7 +33,10 @@ def write_record(output: Path, record: dict[str, Any]) -> None:
 
 
 def write_tables(output: Path, record: dict[str, Any], footprint: dict[str, Any] | None = None) -> str:
-    """The .svg and .md neighbours of the JSON, and `-bars.md` with what was met. Returns the text of both."""
+    """The JSON's .md and .svg, a smaller `-headlines.svg`, and `-bars.md` with what was met.
+
+    Returns the text of both tables.
+    """
     titles = {name: peer["title"] for name, peer in record["peers"].items()}
     table = report.rows(record["cells"])
     caption = caption_of(record)
@@ -34,6 +49,11 @@ def write_tables(output: Path, record: dict[str, Any], footprint: dict[str, Any]
     verdicts = bars.judge(record["cells"]) + (bars.judge_footprint(footprint) if footprint else [])
     judged = bars.as_markdown(verdicts)
     output.with_suffix(".svg").write_text(chart.draw(table, titles, caption))
+    first = [row for row in table if (row.workload, row.connections) in HEADLINES]
+    if first:
+        output.with_name(f"{output.stem}-headlines.svg").write_text(
+            chart.draw(first, titles, caption_of(record, HEADLINES))
+        )
     output.with_suffix(".md").write_text(f"{caption}\n\n{tables}\n")
     output.with_name(f"{output.stem}-bars.md").write_text(f"{caption}\n\n{judged}\n")
     return f"{tables}\n\n{judged}"
