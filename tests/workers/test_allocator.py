@@ -75,6 +75,23 @@ def test_what_the_user_set_stands(name: str, value: str) -> None:
     assert again >= PAGES / 2
 
 
+@pytest.mark.parametrize(
+    ("name", "text", "usable"),
+    [
+        ("memory.max", "536870912\n", 512 << 20),
+        ("memory/memory.limit_in_bytes", "1073741824\n", 1 << 30),
+        ("memory.max", "max\n", None),
+        ("memory/memory.limit_in_bytes", "9223372036854771712\n", None),
+        ("other", "", None),
+    ],
+)
+def test_a_container_s_memory_counts(tmp_path: Path, name: str, text: str, usable: int | None) -> None:
+    (tmp_path / name).parent.mkdir(exist_ok=True)
+    (tmp_path / name).write_text(text)
+    there_is = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    assert allocator.usable_memory(tmp_path) == (usable or there_is)
+
+
 def test_idle_memory_is_given_back_once_for_each_busy_time(monkeypatch: pytest.MonkeyPatch) -> None:
     now, given = [0.0], []
     monkeypatch.setattr(allocator, "monotonic", lambda: now[0])

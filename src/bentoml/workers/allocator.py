@@ -8,15 +8,19 @@ gives everything free back after some idle seconds. Other allocators and systems
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import os
 import sys
+from pathlib import Path
 from time import monotonic
 from typing import Any
 
 M_TRIM_THRESHOLD = -1  # both from malloc.h
 M_MMAP_THRESHOLD = -3
 KEPT_BYTES = 512 << 20  # more than a batch's largest block; a larger one goes back at once, as ever
+KEPT_SHARE = 16  # of the memory there is, so that processes that keep their peaks still fit in together
+CGROUPS = Path("/sys/fs/cgroup")
 IDLE_S = 10.0
 CHOSEN_BY_USER = ("MALLOC_MMAP_THRESHOLD_", "MALLOC_TRIM_THRESHOLD_", "MALLOC_TOP_PAD_")
 
@@ -35,7 +39,17 @@ def keep_freed_memory() -> bool:
     library = _glibc()
     if library is None or tuned or any(name in os.environ for name in CHOSEN_BY_USER):
         return False
-    return all(library.mallopt(name, KEPT_BYTES) for name in (M_MMAP_THRESHOLD, M_TRIM_THRESHOLD))
+    most = min(KEPT_BYTES, usable_memory() // KEPT_SHARE)
+    return all(library.mallopt(name, most) for name in (M_MMAP_THRESHOLD, M_TRIM_THRESHOLD))
+
+
+def usable_memory(cgroups: Path = CGROUPS) -> int:
+    """Bytes of memory of this machine, or those that its container may use."""
+    there_is = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    for name in ("memory.max", "memory/memory.limit_in_bytes"):  # the two versions of cgroups
+        with contextlib.suppress(OSError, ValueError):  # "max": no limit
+            return min(there_is, int((cgroups / name).read_text()))
+    return there_is
 
 
 def give_back_memory() -> None:
