@@ -185,4 +185,10 @@ def test_parts_do_not_share_rounds(tmp_path: Path) -> None:
     for name in ("a", "b"):
         (tmp_path / f"{name}.json").write_text(json.dumps(record_of(CELLS)))
     combine.main([str(tmp_path / "all.json"), str(tmp_path / "a.json"), str(tmp_path / "b.json")])
-    assert {p.name for p in tmp_path.glob("all*")} == {"all.json", "all.md", "all.svg", "all-bars.md", "all-headlines.svg"}
+    assert {p.name for p in tmp_path.glob("all*")} == {
+        "all.json",
+        "all.md",
+        "all.svg",
+        "all-bars.md",
+        "all-headlines.svg",
+    }
