@@ -37,7 +37,9 @@ def walled(tmp_path_factory: pytest.TempPathFactory, probe_bundle: Path) -> Iter
 def operator(walled: Podman, home: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Operator]:
     for name, value in walled.environment.items():
         monkeypatch.setenv(name, value)
-    yield open_operator("podman", Host(home / "deployments", some_ports()))
+    found = open_operator("podman", Host(home / "deployments", some_ports()))
+    yield found
+    found.delete(want(home), {})  # whatever a failed test left: its keeper, before its container
     walled.remove_everything()
 
 

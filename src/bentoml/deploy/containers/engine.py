@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shutil
+import signal
 import subprocess
+import threading
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -112,19 +116,23 @@ class ContainerEngine:
         self.run("image", "rm", reference)
 
     def create(self, *words: str) -> None:
-        self.run("create", *words)
+        with _undisturbed():
+            self.run("create", *words)
 
     def start(self, name: str) -> None:
-        self.run("start", name)
+        with _undisturbed():
+            self.run("start", name)
 
     def stop(self, name: str, grace_s: float) -> None:
         """SIGTERM, then SIGKILL after the grace period."""
-        self.run("stop", f"--time={int(grace_s)}", name, within_s=grace_s + ASK_WITHIN_S)
+        with _undisturbed():
+            self.run("stop", f"--time={int(grace_s)}", name, within_s=grace_s + ASK_WITHIN_S)
 
     def remove(self, name: str) -> None:
         """Remove a container, whatever its state; none is fine."""
         try:
-            self.run("rm", "--force", "--volumes", name)
+            with _undisturbed():
+                self.run("rm", "--force", "--volumes", name)
         except EngineFailed as err:
             if not any(part in str(err).lower() for part in _MISSING):
                 raise
@@ -141,6 +149,27 @@ class ContainerEngine:
             check=False,
         )
         return done.stdout.decode("utf-8", "replace").splitlines() if done.returncode == 0 else []
+
+
+@contextlib.contextmanager
+def _undisturbed() -> Iterator[None]:
+    """SIGTERM ends this process between two orders, not within one.
+
+    An engine that is killed while it makes or removes a network leaves rules behind that send the port of the
+    next container to the address of this one.
+    """
+    before = signal.getsignal(signal.SIGTERM)
+    if threading.current_thread() is not threading.main_thread() or not callable(before):
+        yield
+        return
+    came: list[int] = []
+    signal.signal(signal.SIGTERM, lambda number, _frame: came.append(number))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+        if came:
+            signal.raise_signal(signal.SIGTERM)
 
 
 def _container(found: dict[str, Any]) -> Container:
