@@ -110,22 +110,25 @@ class Running:
 @pytest.fixture
 def start(settings: Settings, registry: Registry) -> Iterator[Callable[..., Running]]:
     """Start a server: `start(auth_required=True)`; all of them end with the test."""
-    running: list[tuple[YataiServer, threading.Thread]] = []
+    running: list[tuple[YataiServer, threading.Thread | None]] = []
 
     def start_server(*, auth_required: bool = False, **overrides: object) -> Running:
         yatai = settings.yatai.model_copy(update=overrides)
         chosen = settings.model_copy(update={"yatai": yatai})
         server = YataiServer(registry, chosen, auth_required=auth_required)
-        thread = threading.Thread(target=server.run_web, daemon=True)
         server.start()
-        thread.start()
+        thread = None
+        if server.ui_port is not None:
+            thread = threading.Thread(target=server.run_web, daemon=True)
+            thread.start()
         running.append((server, thread))
         return Running(server, registry, chosen)
 
     yield start_server
     for server, thread in running:
         server.stop(0.2)
-        thread.join(timeout=20)
+        if thread is not None:
+            thread.join(timeout=20)
 
 
 @pytest.fixture
