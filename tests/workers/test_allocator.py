@@ -92,6 +92,11 @@ def test_a_container_s_memory_counts(tmp_path: Path, name: str, text: str, usabl
     assert allocator.usable_memory(tmp_path) == (usable or there_is)
 
 
+def test_a_small_container_keeps_what_glibc_keeps(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(allocator, "usable_memory", lambda: 256 << 20)
+    assert allocator.keep_freed_memory() is False
+
+
 def test_idle_memory_is_given_back_once_for_each_busy_time(monkeypatch: pytest.MonkeyPatch) -> None:
     now, given = [0.0], []
     monkeypatch.setattr(allocator, "monotonic", lambda: now[0])

@@ -19,6 +19,7 @@ from typing import Any
 M_TRIM_THRESHOLD = -1  # both from malloc.h
 M_MMAP_THRESHOLD = -3
 KEPT_BYTES = 512 << 20  # more than a batch's largest block; a larger one goes back at once, as ever
+KEPT_ANYWAY_BYTES = 32 << 20  # glibc's own threshold grows up to this
 KEPT_SHARE = 16  # of the memory there is, so that processes that keep their peaks still fit in together
 CGROUPS = Path("/sys/fs/cgroup")
 IDLE_S = 10.0
@@ -30,7 +31,8 @@ def _glibc() -> Any:
     if sys.platform != "linux":
         return None
     library = ctypes.CDLL(None)
-    return library if hasattr(library, "gnu_get_libc_version") else None
+    has_all = all(hasattr(library, name) for name in ("gnu_get_libc_version", "mallopt", "malloc_trim"))
+    return library if has_all else None
 
 
 def keep_freed_memory() -> bool:
@@ -40,7 +42,9 @@ def keep_freed_memory() -> bool:
     if library is None or tuned or any(name in os.environ for name in CHOSEN_BY_USER):
         return False
     most = min(KEPT_BYTES, usable_memory() // KEPT_SHARE)
-    return all(library.mallopt(name, most) for name in (M_MMAP_THRESHOLD, M_TRIM_THRESHOLD))
+    return most > KEPT_ANYWAY_BYTES and all(
+        library.mallopt(name, most) for name in (M_MMAP_THRESHOLD, M_TRIM_THRESHOLD)
+    )
 
 
 def usable_memory(cgroups: Path = CGROUPS) -> int:
