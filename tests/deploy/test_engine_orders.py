@@ -10,6 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from bentoml.deploy.containers import operator
+from bentoml.deploy.containers.engine import ASK_WITHIN_S
+from bentoml.deploy.machine.directory import DeploymentDirectory
 from tests.server.live.process import until
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="SIGTERM")
@@ -46,3 +49,15 @@ def test_an_order_that_has_begun_is_not_cut_off(tmp_path: Path, order: str, word
     process.send_signal(signal.SIGTERM)
     assert process.wait(30) == 7
     assert log.read_text().split("\n") == [f"begun {word}", f"ended {word}", ""]
+
+
+def test_a_rollout_gets_the_time_of_the_container_that_it_stops(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    directory = DeploymentDirectory(tmp_path)
+    directory.write_plan({"grace_s": 5})
+    directory.write_status({"serving": {"grace_s": 900.0}})
+    given: list[float] = []
+    monkeypatch.setattr(operator, "end_keeper", lambda _directory, within_s: given.append(within_s))
+    operator._end_keeper(directory)
+    assert given[0] > 900 + ASK_WITHIN_S - 1

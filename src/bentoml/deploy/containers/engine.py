@@ -82,6 +82,11 @@ class ContainerEngine:
             raise EngineFailed(f"`{self.name} {words[0]}` failed: {(said or ['it said nothing'])[-1][:500]}")
         return done.stdout
 
+    def _order(self, *words: str, within_s: float = ASK_WITHIN_S) -> None:
+        """Change a container, to the end of it: SIGTERM waits."""
+        with _undisturbed():
+            self.run(*words, within_s=within_s)
+
     def inspect(self, name: str) -> Container | None:
         """The container of that name, or None. Raises `EngineFailed` if the engine does not answer."""
         try:
@@ -116,23 +121,19 @@ class ContainerEngine:
         self.run("image", "rm", reference)
 
     def create(self, *words: str) -> None:
-        with _undisturbed():
-            self.run("create", *words)
+        self._order("create", *words)
 
     def start(self, name: str) -> None:
-        with _undisturbed():
-            self.run("start", name)
+        self._order("start", name)
 
     def stop(self, name: str, grace_s: float) -> None:
         """SIGTERM, then SIGKILL after the grace period."""
-        with _undisturbed():
-            self.run("stop", f"--time={int(grace_s)}", name, within_s=grace_s + ASK_WITHIN_S)
+        self._order("stop", f"--time={int(grace_s)}", name, within_s=grace_s + ASK_WITHIN_S)
 
     def remove(self, name: str) -> None:
         """Remove a container, whatever its state; none is fine."""
         try:
-            with _undisturbed():
-                self.run("rm", "--force", "--volumes", name)
+            self._order("rm", "--force", "--volumes", name)
         except EngineFailed as err:
             if not any(part in str(err).lower() for part in _MISSING):
                 raise

@@ -162,7 +162,7 @@ class ContainerOperator:
         if not directory.path.exists():
             return
         with directory.changing():
-            end_keeper(directory, _END_WITHIN_S)
+            _end_keeper(directory)
             plan = directory.plan()
             self._end_containers(plan)
             if plan and not plan["is_foreign_image"]:
@@ -178,7 +178,7 @@ class ContainerOperator:
         if not directory.path.exists():
             return
         with directory.changing():
-            end_keeper(directory, _END_WITHIN_S)
+            _end_keeper(directory)
             if serving:
                 self._engine.stop(serving["container"], serving["grace_s"] + 10)
 
@@ -252,6 +252,12 @@ class PodmanOperator(ContainerOperator):
 
     def __init__(self, host: Host) -> None:
         super().__init__("podman", host)
+
+
+def _end_keeper(directory: DeploymentDirectory) -> None:
+    """A rollout that is stopping a container ends when that has had the time for its last answers."""
+    plans = (directory.plan(), directory.status().get("serving") or {})
+    end_keeper(directory, _END_WITHIN_S + max(float(plan.get("grace_s", 0.0)) for plan in plans))
 
 
 def _arguments_part(build_args: dict[str, str]) -> str:
