@@ -13,7 +13,7 @@ import pytest
 
 from bentoml.workers import allocator
 from bentoml.workers.allocator import IdleMemory
-from tests.server.live.process import serving, until
+from tests.server.live.process import resident_mib, serving, until
 from tests.server.live.wire import get, post
 
 pytestmark = [
@@ -25,7 +25,7 @@ BLOCK_MIB = 64
 PAGES = BLOCK_MIB * 256  # of 4 KiB
 
 PROGRAM = f"""
-import ctypes, json, resource, sys
+import json, resource, sys
 from bentoml.workers.allocator import give_back_memory, keep_freed_memory
 
 def pages_of_a_block():
@@ -140,9 +140,9 @@ def pages_of_a_call(port: int) -> int:
     return int(post(port, "/predict", {}).body)
 
 
-def worker_mib(port: int) -> int:
+def worker_mib(port: int) -> float:
     (worker,) = json.loads(get(port, "/debug/batching").body)["workers"]
-    return int(Path(f"/proc/{worker['pid']}/statm").read_text().split()[1]) >> 8
+    return resident_mib(worker["pid"])
 
 
 def test_a_worker_keeps_memory_between_batches_and_gives_it_back_when_idle(

@@ -18,7 +18,7 @@ import uvicorn
 
 from bentoml.exceptions import BentoMLException
 from bentoml.settings import Settings
-from bentoml.workers.allocator import IdleMemory
+from bentoml.workers.allocator import IdleMemory, keep_freed_memory
 
 from .drain import accept_backlog, finish_connections
 from .generation import Generation
@@ -77,11 +77,13 @@ class Front(uvicorn.Server):
         self.generation: Generation | None = None
         self._sockets: list[socket.socket] = []
         self._ends_process = ends_process
-        self._memory = IdleMemory()
+        self._memory: IdleMemory | None = None
 
     async def serve_on(self, sockets: list[socket.socket]) -> None:
         """Serve until told to stop. Returns normally, also after a signal."""
         self._sockets = sockets
+        if self.settings.server.keep_memory and keep_freed_memory():
+            self._memory = IdleMemory()
         with self.capture_signals():
             await self._serve(sockets)
 
@@ -114,7 +116,7 @@ class Front(uvicorn.Server):
         if counter % TICKS_PER_SECOND == 0:
             self.hub.heads.set_common(self.server_state.default_headers)
             self._check_connections()
-            if self.settings.server.keep_memory:
+            if self._memory is not None:
                 self._memory.look(self._sent())
         return stop
 

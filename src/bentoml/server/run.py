@@ -17,7 +17,6 @@ from bentoml.exceptions import BentoMLException
 from bentoml.observability.logs import configure
 from bentoml.observability.metrics import worker_metrics_env
 from bentoml.settings import Settings
-from bentoml.workers.allocator import keep_freed_memory
 from bentoml.workers.slab import Slab
 
 from .app import build_app
@@ -52,8 +51,6 @@ def serve(path: Path, settings: Settings, *, reload: bool = False, ends_process:
         raise BentoMLException(f"{descriptor.tag} has no API to serve; decorate a method with @bentoml.api")
     tracer = make_tracer(settings, descriptor)
     server = settings.server
-    if server.keep_memory:
-        keep_freed_memory()
     given = server.fd is not None
     sock = inherited(server.fd) if server.fd is not None else bind(server.host, server.port, server.backlog)
     keep = contextlib.nullcontext(path) if reload else held(path)

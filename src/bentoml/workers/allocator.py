@@ -16,12 +16,13 @@ from pathlib import Path
 from time import monotonic
 from typing import Any
 
+from .cores import CGROUPS
+
 M_TRIM_THRESHOLD = -1  # both from malloc.h
 M_MMAP_THRESHOLD = -3
 KEPT_BYTES = 512 << 20  # more than a batch's largest block; a larger one goes back at once, as ever
 KEPT_ANYWAY_BYTES = 32 << 20  # glibc's own threshold grows up to this
 KEPT_SHARE = 16  # of the memory there is, so that processes that keep their peaks still fit in together
-CGROUPS = Path("/sys/fs/cgroup")
 IDLE_S = 10.0
 CHOSEN_BY_USER = ("MALLOC_MMAP_THRESHOLD_", "MALLOC_TRIM_THRESHOLD_", "MALLOC_TOP_PAD_")
 
